@@ -1,0 +1,233 @@
+"""Settings as frozen dataclasses, checked on construction. No torch here, so that reading them costs nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msdnet.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How slices become the network's input; the same for training and prediction, and part of the weights' card.
+
+    Attributes:
+        window_hu: Lower and upper HU that become grey 0 and 255. Chosen so that lung and soft tissue of a scan in HU
+            have the grey of the 8-bit training slices.
+        size: Side of the square network input in pixels; slices are fitted into it with their aspect kept.
+        mean: Subtracted from grey on the scale 0..1.
+        std: Divides grey after that.
+        margin_mm: How far the field of view reaches beyond the lungs' bounding box in a scan with a full field of view.
+        cavity_margin_mm: How far beyond the lungs' hull a lesion may lie before it is discarded.
+    """
+
+    window_hu: tuple[float, float] = (-1100.0, 250.0)
+    size: int = 288
+    mean: float = 0.45
+    std: float = 0.30
+    margin_mm: float = 12.0
+    cavity_margin_mm: float = 6.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "window_hu", tuple(float(v) for v in self.window_hu))
+        _require(self.window_hu[0] < self.window_hu[1], "window_hu", self.window_hu, "LOW < HIGH")
+        _require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
+        _require(self.std > 0, "std", self.std, "a number above 0")
+        _require(self.margin_mm >= 0, "margin_mm", self.margin_mm, "0 or more")
+        _require(self.cavity_margin_mm >= 0, "cavity_margin_mm", self.cavity_margin_mm, "0 or more")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges from which a training step draws. Every range is symmetric in the sense its name says.
+
+    Attributes:
+        rotation_deg: Rotation by up to this angle to either side; 180 means any.
+        flip: Whether to mirror, each axis with probability 1/2.
+        scale: Smallest and largest zoom; below 1 the slice is surrounded by a simulated chest wall, couch and air.
+        stretch: Largest relative difference between the two axes' zoom.
+        shift: Largest shift as a share of the side.
+        contrast: Largest relative change of contrast, about mid-grey.
+        brightness: Largest shift of grey on the scale 0..1.
+        gamma: Largest change of the exponent, on a logarithmic scale.
+        noise: Largest standard deviation of Gaussian noise on the scale 0..1.
+        blur: Probability of a slight blur.
+        elastic: Largest displacement by a smooth random field, as a share of the side.
+        cutmix: Probability that a rectangle of a slice is replaced by that of another one.
+    """
+
+    rotation_deg: float = 180.0
+    flip: bool = True
+    scale: tuple[float, float] = (0.65, 1.3)
+    stretch: float = 0.15
+    shift: float = 0.08
+    contrast: float = 0.2
+    brightness: float = 0.1
+    gamma: float = 0.3
+    noise: float = 0.04
+    blur: float = 0.2
+    elastic: float = 0.02
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", tuple(float(v) for v in self.scale))
+        _require(0 < self.scale[0] <= self.scale[1], "scale", self.scale, "0 < SMALLEST <= LARGEST")
+        for name in ("rotation_deg", "stretch", "shift", "contrast", "brightness", "gamma", "noise", "elastic"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        for name in ("blur", "cutmix"):
+            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training stage.
+
+    Attributes:
+        steps: Optimiser steps.
+        num_labelled: Slices with true labels in each batch.
+        num_weak: Slices with a weak "any lesion" target in each batch.
+        learning_rate: Largest learning rate; linear warm-up over the first 5 % of the steps, then cosine to 1 %.
+        weight_decay: AdamW's decoupled weight decay.
+        dice_weight: Weight of the soft Dice loss beside the focal loss.
+        weak_weight: Weight of the weak target's loss.
+        ema_decay: Decay per step of the moving average of the weights, which is what the stage yields.
+        size: Side of the training slices; None for that of the preprocessing.
+    """
+
+    steps: int
+    num_labelled: int = 8
+    num_weak: int = 0
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    dice_weight: float = 1.0
+    weak_weight: float = 1.0
+    ema_decay: float = 0.995
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 1, "steps", self.steps, "at least 1")
+        _require(self.num_labelled + self.num_weak >= 2, "num_labelled + num_weak", 0, "a batch of at least 2 slices")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
+        _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= DECAY < 1")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole training: one file of this shape makes one set of weights and its cross-validation table.
+
+    Attributes:
+        name: Name of the resulting weights.
+        schema: Label schema, by name.
+        network: Network, by name.
+        network_arguments: Arguments of the network's constructor other than num_classes and in_channels.
+        preprocessing: How slices become tensors.
+        augmentation: What is varied in training.
+        pretraining: The stage without true labels, or None.
+        training: The stage with true labels.
+        focal_gamma: Focusing parameter of the focal loss.
+        class_weights: "proportion" for the paper's 1 - share of pixels, "inverse" for inverse frequency, or "none".
+        num_folds: Folds of the cross-validation.
+        seed: Seeds everything that is drawn.
+    """
+
+    name: str
+    training: Stage
+    pretraining: Stage | None = None
+    schema: str = "ggo-consolidation"
+    network: str = "msdnet"
+    network_arguments: dict[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    focal_gamma: float = 2.0
+    class_weights: str = "proportion"
+    num_folds: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(
+            self.class_weights in ("proportion", "inverse", "none"),
+            "class_weights",
+            self.class_weights,
+            "proportion, inverse or none",
+        )
+        _require(self.focal_gamma >= 0, "focal_gamma", self.focal_gamma, "0 or more")
+        _require(self.num_folds >= 2, "num_folds", self.num_folds, "at least 2")
+
+
+T = TypeVar("T")
+
+_NESTED = {
+    "preprocessing": Preprocessing,
+    "augmentation": Augmentation,
+    "pretraining": Stage,
+    "training": Stage,
+}
+
+
+def read_experiment(path: Path) -> Experiment:
+    """The experiment a YAML file describes.
+
+    Raises:
+        OptionError: if the file is missing or not YAML, has an unknown or missing key, or a value out of range.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise OptionError(
+            "the experiment file cannot be read",
+            got=f"{path.name}: {error}",
+            expected="a YAML file",
+            do="check the path and the file's syntax",
+        ) from error
+    return experiment_from(content)
+
+
+def experiment_from(content: Any) -> Experiment:
+    """The experiment that a mapping (parsed YAML or JSON) describes.
+
+    Raises:
+        OptionError: if a key is unknown or missing, or a value out of range.
+    """
+    content = dict(_mapping(content, "the experiment"))
+    for key, kind in _NESTED.items():
+        if content.get(key) is not None:
+            content[key] = from_mapping(kind, content[key], key)
+    return from_mapping(Experiment, content, "the experiment")
+
+
+def from_mapping(kind: type[T], content: Any, where: str) -> T:
+    """An instance of a settings dataclass from a mapping of its fields.
+
+    Raises:
+        OptionError: if a key is unknown or missing, or a value out of range.
+    """
+    content = _mapping(content, where)
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(content) - set(fields))
+    required = {n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    missing = sorted(required - set(content))
+    if unknown or missing:
+        raise OptionError(
+            f"{where} has keys that don't fit",
+            got=f"unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}",
+            expected="keys among " + ", ".join(fields),
+            do="correct the experiment file",
+        )
+    return kind(**content)
+
+
+def _mapping(content: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise OptionError(f"{where} is not a mapping", got=type(content).__name__, expected="key: value", do="correct it")
+    return content
+
+
+def _require(condition: bool, name: str, got: object, expected: str) -> None:
+    if not condition:
+        raise OptionError(f"{name} is out of range", got=repr(got), expected=expected, do=f"correct {name}")

@@ -1,0 +1,99 @@
+"""Label schemas: what each number in a label map means, how it is drawn, and how DICOM codes it. Stated once, here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msdnet.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept: value, coding scheme and meaning, as DICOM writes it."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One lesion class: its number in the label map, its key in tables, its title, its colour and its DICOM code."""
+
+    index: int
+    name: str
+    title: str
+    colour: tuple[int, int, int]
+    code: Code
+
+
+@dataclass(frozen=True)
+class LabelSchema:
+    """A named set of classes. Index 0 is always background and is not listed."""
+
+    name: str
+    classes: tuple[LabelClass, ...]
+
+    def __post_init__(self) -> None:
+        indices = [c.index for c in self.classes]
+        if indices != list(range(1, len(indices) + 1)):
+            raise OptionError(
+                f"label schema {self.name!r} has indices with gaps",
+                got=str(indices),
+                expected="1, 2, 3, ... in order (0 is background)",
+                do="number the classes without gaps",
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """The number of network outputs: the classes and background."""
+        return len(self.classes) + 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes' keys in the order of their indices, without background."""
+        return tuple(c.name for c in self.classes)
+
+
+# SNOMED CT 9656002 is "Consolidation" (morphologic abnormality); DCM codes are from DICOM PS3.16, context group 6102.
+_GGO = Code("112120", "DCM", "Ground glass opacity")
+_INFILTRATE = Code("112121", "DCM", "Infiltrate")
+_CONSOLIDATION = Code("9656002", "SCT", "Consolidation")
+_OPACITY = Code("112001", "DCM", "Opacity")
+
+_GREEN, _BLUE, _RED, _AMBER = (64, 200, 110), (80, 140, 255), (235, 70, 70), (245, 170, 40)
+
+SCHEMAS: dict[str, LabelSchema] = {
+    "ggo-consolidation": LabelSchema(
+        "ggo-consolidation",
+        (
+            LabelClass(1, "ggo", "Ground-glass opacity", _GREEN, _GGO),
+            LabelClass(2, "consolidation", "Consolidation", _RED, _CONSOLIDATION),
+        ),
+    ),
+    "msdnet-paper": LabelSchema(
+        "msdnet-paper",
+        (
+            LabelClass(1, "ggo", "Ground-glass opacity", _GREEN, _GGO),
+            LabelClass(2, "interstitial", "Interstitial infiltrates", _BLUE, _INFILTRATE),
+            LabelClass(3, "consolidation", "Consolidation", _RED, _CONSOLIDATION),
+        ),
+    ),
+    "infection": LabelSchema("infection", (LabelClass(1, "infection", "Any lesion", _AMBER, _OPACITY),)),
+}
+
+
+def get_schema(name: str) -> LabelSchema:
+    """The schema of that name.
+
+    Raises:
+        OptionError: if there is none; the message lists the valid names.
+    """
+    if name not in SCHEMAS:
+        raise OptionError(
+            f"unknown label schema {name!r}",
+            got=name,
+            expected="one of " + ", ".join(SCHEMAS),
+            do="choose one of these names",
+        )
+    return SCHEMAS[name]
