@@ -1,0 +1,241 @@
+"""Labels -> DICOM SEG (BINARY, coded segments, each frame referencing its source slice), and back to compare."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from copy import deepcopy
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+import pydicom
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.color import CIELabColor
+from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+from pydicom.valuerep import DA, TM
+
+from msdnet.errors import OutputError
+from msdnet.labels import LabelSchema
+from msdnet.scans.dicom_files import quiet_pydicom
+from msdnet.scans.scan import Scan
+
+Array = np.ndarray[Any, Any]
+
+_MAX_SHIFT = 0.01
+_SERIES_NUMBER = 9_101
+_TYPE_2 = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
+_CODING_SCHEMES = {
+    "DCM": ("1.2.840.10008.2.16.4", "DICOM Controlled Terminology", "NEMA"),
+    "SCT": ("2.16.840.1.113883.6.96", "SNOMED CT", "SNOMED International"),
+}
+
+
+def write_segmentation(
+    labels: Array, scan: Scan, path: Path, schema: LabelSchema, weights_name: str, weights_sha256: str
+) -> None:
+    """Writes the labels as one DICOM SEG in the source's study, patient and frame of reference.
+
+    Frames without voxels are left out; a scan without lesions gives empty frames on its first two slices.
+    UIDs follow from the source's UIDs, the weights, the schema, the labels and this version: the same input under the
+    same settings gives the same UIDs again.
+
+    Args:
+        labels: uint8 (slice, row, column).
+
+    Raises:
+        OutputError: if the source's header makes it impossible.
+    """
+    with quiet_pydicom():
+        sources = [_completed(scan.source.datasets[0]), *scan.source.datasets[1:]]
+    is_empty = not labels.any()
+    seed = _seed(labels, scan, schema, weights_sha256)
+    logger = logging.getLogger("highdicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)  # its warnings would quote the patient's name
+    try:
+        with quiet_pydicom():
+            segmentation = hd.seg.Segmentation(
+                source_images=sources,
+                pixel_array=labels[:2] if is_empty else labels,
+                plane_positions=[_position(s) for s in sources[:2]] if is_empty else None,
+                pixel_measures=_measures(scan),
+                segmentation_type=SegmentationTypeValues.BINARY,
+                segment_descriptions=_describe(schema, seed, weights_name, weights_sha256),
+                series_instance_uid=_uid(seed, "series"),
+                series_number=_SERIES_NUMBER,
+                sop_instance_uid=_uid(seed, "instance"),
+                instance_number=1,
+                manufacturer="msdnet",
+                manufacturer_model_name="msdnet",
+                software_versions=_version(),
+                device_serial_number=weights_sha256[:16] or "0",
+                content_label="LESIONS",
+                content_description="Lesions found by a network. Research use only.",
+                series_description=f"msdnet lesions, {weights_name}"[:64],
+                coding_schemes=_coding_schemes(schema),
+                omit_empty_frames=not is_empty,
+            )
+            segmentation.save_as(path)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise OutputError(
+            "the DICOM SEG cannot be written",
+            got=f"{type(error).__name__} in the headers of the source slices",
+            expected="slices with a valid patient, study and frame of reference",
+            do="pass --anonymous, which leaves the DICOM SEG out",
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def read_segmentation(path: Path, scan: Scan) -> Array:
+    """uint8 (slice, row, column) class numbers of a DICOM SEG, each frame placed by its own position and orientation.
+
+    Raises:
+        OutputError: if a frame lies on no slice of the scan, or references another slice than it lies on.
+    """
+    with quiet_pydicom():
+        dataset = pydicom.dcmread(path)
+        frames = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
+    inverse = np.linalg.inv(scan.volume.affine)
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    labels = np.zeros(scan.voxels.shape, dtype=np.uint8)
+    for frame, groups in zip(frames, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        place = inverse @ _frame_affine(groups, shared)
+        index = round(float(place[0, 2]))
+        wanted = np.array([[0, 0, index], [1, 0, 0], [0, 1, 0]], dtype=float)
+        if not 0 <= index < len(labels) or np.abs(place[:3] - wanted).max() > _MAX_SHIFT:
+            raise _misplaced(path, "a frame that lies on no slice of the scan", "every frame on its slice")
+        reference = groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
+        if reference != scan.source.datasets[index].SOPInstanceUID:
+            raise _misplaced(path, f"a frame on slice {index + 1} that references another", "its own slice")
+        identification = _group(groups, shared, "SegmentIdentificationSequence")
+        labels[index][frame > 0] = int(identification.ReferencedSegmentNumber)
+    return labels
+
+
+def _completed(source: Any) -> Any:
+    """The first source's header, from which highdicom copies patient and study: empty where missing or not valid."""
+    header = deepcopy(source)
+    for keyword in _TYPE_2:
+        if keyword not in header:
+            setattr(header, keyword, "")
+    if header.PatientSex not in ("", "M", "F", "O"):
+        header.PatientSex = ""
+    for keyword, read in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
+        try:
+            read(header[keyword].value or "")
+        except ValueError:
+            header[keyword].value = ""
+    return header
+
+
+def _position(source: Any) -> Any:
+    return hd.PlanePositionSequence("PATIENT", image_position=[float(v) for v in source.ImagePositionPatient])
+
+
+def _measures(scan: Scan) -> Any:
+    """Pixel spacing and the slices' distance as the scan has them; a single slice may not state a distance."""
+    source = scan.source.datasets[0]
+    spacing = [float(s) for s in scan.volume.spacing]
+    known = len(scan.source.datasets) > 1 or scan.spacing_known
+    return hd.PixelMeasuresSequence(
+        pixel_spacing=spacing[1:],
+        slice_thickness=float(source.get("SliceThickness") or spacing[0]),
+        spacing_between_slices=spacing[0] if known else None,
+    )
+
+
+def _describe(schema: LabelSchema, seed: str, weights_name: str, weights_sha256: str) -> list[SegmentDescription]:
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name="MSD-Net",
+        family=codes.DCM.ArtificialIntelligence,
+        version=_version(),
+        source="msdnet",
+        parameters={"weights": weights_name, "weights_sha256": weights_sha256},
+    )
+    return [
+        SegmentDescription(
+            segment_number=c.index,
+            segment_label=c.title,
+            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+            segmented_property_type=Code(c.code.value, c.code.scheme, c.code.meaning),
+            algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+            tracking_uid=_uid(seed, f"segment {c.index}"),
+            tracking_id=f"msdnet {c.name}",
+            anatomic_regions=[codes.SCT.Lung],
+            display_color=CIELabColor.from_rgb(*c.colour),
+        )
+        for c in schema.classes
+    ]
+
+
+def _coding_schemes(schema: LabelSchema) -> list[CodingSchemeIdentificationItem]:
+    """The source of every code that is used: its scheme's UID, name and publisher."""
+    used = sorted({"DCM", "SCT"} | {c.code.scheme for c in schema.classes})
+    return [
+        CodingSchemeIdentificationItem(
+            d,
+            uid=_CODING_SCHEMES[d][0],
+            registry="HL7",
+            name=_CODING_SCHEMES[d][1],
+            responsible_organization=_CODING_SCHEMES[d][2],
+        )
+        for d in used
+        if d in _CODING_SCHEMES
+    ]
+
+
+def _seed(labels: Array, scan: Scan, schema: LabelSchema, weights_sha256: str) -> str:
+    digest = hashlib.sha256("\n".join([_version(), weights_sha256, repr(schema)]).encode())
+    for source in scan.source.datasets:
+        digest.update(str(source.SOPInstanceUID).encode())
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()
+
+
+def _uid(seed: str, part: str) -> str:
+    """A UID under the root for UUIDs (2.25) that depends on nothing but its arguments."""
+    return f"2.25.{int.from_bytes(hashlib.sha256(f'{seed} {part}'.encode()).digest()[:16], 'big')}"
+
+
+def _version() -> str:
+    try:
+        return version("msdnet")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _frame_affine(groups: Any, shared: Any) -> Array:
+    """Columns: one step along the rows, one along the columns, and the first pixel's position (LPS mm), 4 x 3."""
+    origin = np.array(_group(groups, shared, "PlanePositionSequence").ImagePositionPatient, dtype=float)
+    cosines = np.array(_group(groups, shared, "PlaneOrientationSequence").ImageOrientationPatient, dtype=float)
+    spacing = np.array(_group(groups, shared, "PixelMeasuresSequence").PixelSpacing, dtype=float)
+    affine = np.zeros((4, 3))
+    affine[:3, 0], affine[:3, 1], affine[:3, 2] = cosines[3:] * spacing[0], cosines[:3] * spacing[1], origin
+    affine[3, 2] = 1
+    return affine
+
+
+def _group(groups: Any, shared: Any, keyword: str) -> Any:
+    return (groups[keyword] if keyword in groups else shared[keyword]).value[0]
+
+
+def _misplaced(path: Path, got: str, expected: str) -> OutputError:
+    return OutputError(
+        f"{path.name} lies elsewhere than the scan", got=got, expected=expected, do="report this as a defect"
+    )

@@ -1,0 +1,179 @@
+"""Labels -> files on the scan's own grid, read back from disk and compared with what was to be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from PIL import Image
+
+from msdnet.errors import OutputError, SchemaError
+from msdnet.labels import LabelSchema
+from msdnet.scans.dicom_seg import read_segmentation, write_segmentation
+from msdnet.scans.scan import Scan
+
+Array = np.ndarray[Any, Any]
+
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_MAX_SHIFT = 0.01
+
+
+def write_labels(
+    labels: Array,
+    scan: Scan,
+    folder: Path,
+    *,
+    schema: LabelSchema,
+    weights_name: str,
+    weights_sha256: str,
+    anonymous: bool = False,
+) -> dict[str, str]:
+    """The files written into `folder`: "labels" and "segmentation", or "segmentation_absent" with the reason.
+
+    labels.nii.gz for DICOM (the grid that SimpleITK gives the series) and volumes (the file's own grid, voxel order and
+    affine); labels.png for pictures (class numbers with the schema's colours as palette); segmentation.dcm for DICOM.
+
+    Args:
+        labels: uint8 class numbers, the shape of `scan.voxels`.
+        folder: Made if missing; files of these names in it are replaced.
+        anonymous: Leave out segmentation.dcm, which carries the patient's name and ID.
+
+    Raises:
+        SchemaError: if `labels` holds numbers that the schema does not have.
+        OutputError: if the labels do not fit the scan, or if what was written differs from them.
+    """
+    _check_labels(labels, scan, schema)
+    folder.mkdir(parents=True, exist_ok=True)
+    if scan.source.kind == "picture":
+        path = folder / "labels.png"
+        _write_png(labels, path, schema)
+        _compare(labels, np.asarray(Image.open(path))[np.newaxis], path.name, schema)
+    else:
+        path = folder / "labels.nii.gz"
+        affine = _write_nifti(labels, scan, path)
+        _compare(labels, _read_nifti(path, scan, affine), path.name, schema)
+    written = {"labels": path.name}
+    if scan.source.kind != "dicom":
+        return written
+    if anonymous:
+        return written | {"segmentation_absent": "left out, as DICOM output carries the patient's name and ID"}
+    if scan.seg_obstacle:
+        return written | {"segmentation_absent": scan.seg_obstacle}
+    path = folder / "segmentation.dcm"
+    write_segmentation(labels, scan, path, schema, weights_name, weights_sha256)
+    _compare(labels, read_segmentation(path, scan), path.name, schema)
+    return written | {"segmentation": path.name}
+
+
+def _check_labels(labels: Array, scan: Scan, schema: LabelSchema) -> None:
+    if labels.shape != scan.voxels.shape or labels.dtype != np.uint8:
+        raise OutputError(
+            "the labels do not fit the scan",
+            got=f"{labels.dtype} of shape {labels.shape}",
+            expected=f"uint8 of shape {scan.voxels.shape}",
+            do="pass the labels of this scan",
+        )
+    highest = int(labels.max())
+    if highest >= schema.num_classes:
+        raise SchemaError(
+            f"the labels do not belong to the schema {schema.name!r}",
+            got=f"class number {highest}",
+            expected=f"0 to {schema.num_classes - 1}",
+            do="pass the schema of the weights that made the labels",
+        )
+
+
+def _write_png(labels: Array, path: Path, schema: LabelSchema) -> None:
+    image = Image.fromarray(labels[0], mode="P")
+    image.putpalette([0, 0, 0] + [value for c in schema.classes for value in c.colour])
+    image.save(path, optimize=False)
+
+
+def _write_nifti(labels: Array, scan: Scan, path: Path) -> Array:
+    """Writes the labels and returns the affine (RAS) that the file must have."""
+    image: Any
+    source = scan.source.nifti_header
+    if source is not None:
+        affine = source.get_best_affine()
+        kind: Any = nib.Nifti2Image if isinstance(source, nib.Nifti2Header) else nib.Nifti1Image
+        image = kind(labels.reshape(source.get_data_shape()), None, header=source)
+        _clean_header(image.header)
+    else:
+        affine = _LPS_TO_RAS @ scan.volume.affine
+        array = labels
+        if scan.source.kind == "dicom":  # slice, row, column -> column, row, slice, as SimpleITK writes it
+            array, affine = labels.transpose(2, 1, 0), affine[:, [2, 1, 0, 3]]
+        image = nib.Nifti1Image(array, affine)
+        image.header.set_xyzt_units("mm")
+        image.set_qform(affine, code=1)
+        image.set_sform(affine, code=1)
+    image.set_data_dtype(np.uint8)
+    nib.save(image, path)
+    return np.asarray(affine)
+
+
+def _clean_header(header: Any) -> None:
+    """Removes free text, which may name the patient, and the scaling of the source's values."""
+    for field in ("descrip", "aux_file", "db_name", "intent_name"):
+        if field in header:
+            header[field] = b""
+    header.extensions.clear()
+    header["intent_code"] = 0
+    header["cal_max"] = header["cal_min"] = 0
+    header.set_slope_inter(1, 0)
+
+
+def _read_nifti(path: Path, scan: Scan, affine: Array) -> Array:
+    image: Any = nib.load(path)
+    reach = np.abs(affine[:3, :3]).sum() * max(image.shape) + np.abs(affine).max()
+    if not np.allclose(image.affine, affine, atol=1e-6 * reach):
+        raise OutputError(
+            f"{path.name} lies elsewhere than the scan",
+            got=f"affine {np.round(image.affine, 4).tolist()}",
+            expected=f"affine {np.round(affine, 4).tolist()}",
+            do="report this as a defect, with the scan's format",
+        )
+    array: Array = np.asanyarray(image.dataobj)
+    return array.transpose(2, 1, 0) if scan.source.kind == "dicom" else array.reshape(scan.voxels.shape)
+
+
+def _compare(expected: Array, found: Array, file: str, schema: LabelSchema) -> None:
+    """Nothing, if both hold the same number of voxels of each class around the same centre along each axis.
+
+    Raises:
+        OutputError: if they differ.
+    """
+    if found.shape != expected.shape:
+        raise _differs(file, f"shape {found.shape}", f"shape {expected.shape}")
+    for c in schema.classes:
+        (found_count, found_centre), (count, centre) = (_locate(a, c.index) for a in (found, expected))
+        if found_count != count:
+            raise _differs(file, f"{found_count} voxels of {c.title}", f"{count} voxels")
+        if count and np.abs(found_centre - centre).max() > _MAX_SHIFT:
+            raise _differs(
+                file, f"{c.title} centred at {found_centre.round(2).tolist()}", str(centre.round(2).tolist())
+            )
+
+
+def _locate(labels: Array, index: int) -> tuple[int, Array]:
+    """The number of voxels of a class, and their mean index along each axis; slab by slab along the slowest axis."""
+    if not labels.flags.c_contiguous and labels.flags.f_contiguous:
+        count, centre = _locate(labels.T, index)
+        return count, centre[::-1]
+    profiles = [np.zeros(n, dtype=np.int64) for n in labels.shape]
+    for k, slab in enumerate(labels):
+        mask = slab == index
+        profiles[0][k] = np.count_nonzero(mask)
+        if profiles[0][k]:
+            profiles[1] += np.count_nonzero(mask, axis=1)
+            profiles[2] += np.count_nonzero(mask, axis=0)
+    count = int(profiles[0].sum())
+    return count, np.array([p @ np.arange(len(p)) for p in profiles]) / max(count, 1)
+
+
+def _differs(file: str, got: str, expected: str) -> OutputError:
+    return OutputError(
+        f"{file} differs from what was predicted", got=got, expected=expected, do="check the disk, and run it again"
+    )
