@@ -1,0 +1,1 @@
+"""Labelled and unlabelled slices, folds, augmentation and the phantom: everything training sees."""

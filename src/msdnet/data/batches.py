@@ -1,0 +1,105 @@
+"""Training batches: batch number i of a seed is always the same, so a resumed run sees what an uninterrupted one sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from msdnet.config import Augmentation, Preprocessing, Stage
+from msdnet.data.augmentation import apply_transform, draw_transform
+from msdnet.data.covid_semiseg import TrainingSlice
+from msdnet.errors import DatasetError
+from msdnet.slices import fit, normalise
+
+Batch = dict[str, Tensor]
+
+
+class FittedSlices:
+    """Slices fitted into the network's square once and kept as bytes.
+
+    Shapes: images (N, 2, S, S) uint8, grey and 255 where the slice has a pixel; targets (N, K, S, S) uint8: 255 times
+    the one-hot lesion labels (K = number of lesion classes), or 255 times the weak probability (K = 1).
+    """
+
+    def __init__(self, slices: Sequence[TrainingSlice], size: int, num_lesion_classes: int) -> None:
+        images, targets = [], []
+        for s in slices:
+            grey = torch.from_numpy(s.image.copy()).float()
+            images.append(_bytes(torch.stack([grey, torch.full_like(grey, 255.0)]), size))
+            if s.labels is not None:
+                planes = np.stack([s.labels == c for c in range(1, num_lesion_classes + 1)]) * np.float32(255)
+            elif s.weak is not None:
+                planes = s.weak[None].astype(np.float32)
+            else:
+                raise DatasetError(
+                    f"slice {s.name} has no target", got="neither labels nor weak", expected="one", do="leave it out"
+                )
+            targets.append(_bytes(torch.from_numpy(planes), size))
+        self.images = torch.cat(images)
+        self.targets = torch.cat(targets)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class StepBatches(Dataset[Batch]):
+    """The batches of steps first to last - 1, one item each, drawn from (seed, step) alone.
+
+    An item holds "images" (B, 1, S, S) normalised, "targets" (L, K, S, S) lesion probabilities of the first L images,
+    "weak" (W, 1, S, S) probability of any lesion of the other W images.
+    """
+
+    def __init__(
+        self,
+        labelled: FittedSlices | None,
+        weak: FittedSlices | None,
+        stage: Stage,
+        augmentation: Augmentation,
+        preprocessing: Preprocessing,
+        seed: int,
+        first: int,
+        last: int,
+    ) -> None:
+        self.labelled, self.weak, self.stage = labelled, weak, stage
+        self.augmentation, self.preprocessing = augmentation, preprocessing
+        self.seed, self.first, self.last = seed, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int) -> Batch:
+        step = self.first + index
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        size = self.stage.size or self.preprocessing.size
+        batch: Batch = {}
+        images = []
+        for key, slices, count in (
+            ("targets", self.labelled, self.stage.num_labelled),
+            ("weak", self.weak, self.stage.num_weak),
+        ):
+            if slices is None or count == 0:
+                continue
+            chosen = _draw_indices(len(slices), count, step, self.seed)
+            transform = draw_transform(self.augmentation, count, size, generator)
+            grey, batch[key] = apply_transform(
+                slices.images[chosen].float() / 255.0, slices.targets[chosen].float() / 255.0, transform
+            )
+            images.append(grey)
+        batch["images"] = normalise(torch.cat(images), self.preprocessing)
+        return batch
+
+
+def _draw_indices(total: int, count: int, step: int, seed: int) -> Tensor:
+    """The slices of a step: every slice once before any comes again, in an order drawn anew for each round."""
+    positions = range(step * count, (step + 1) * count)
+    rounds = {p // total for p in positions}
+    orders = {r: torch.randperm(total, generator=torch.Generator().manual_seed(seed * 7919 + r)) for r in rounds}
+    return torch.stack([orders[p // total][p % total] for p in positions])
+
+
+def _bytes(planes: Tensor, size: int) -> Tensor:
+    return fit(planes[None], size)[0].round().clamp(0, 255).to(torch.uint8)

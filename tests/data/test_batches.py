@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from msdnet.config import Augmentation, Preprocessing, Stage
+from msdnet.data.augmentation import apply_transform, draw_transform
+from msdnet.data.batches import FittedSlices, StepBatches
+from msdnet.data.covid_semiseg import TrainingSlice
+
+STILL = Augmentation(
+    rotation_deg=0, flip=False, scale=(1, 1), stretch=0, shift=0, contrast=0, brightness=0, gamma=0, noise=0, blur=0,
+    elastic=0,
+)
+SETTINGS = Preprocessing(size=64)
+
+
+def _batches(slices: list[TrainingSlice], augmentation: Augmentation, first: int = 0, last: int = 10) -> StepBatches:
+    weak = [dataclasses.replace(s, labels=None, weak=s.image) for s in slices]
+    return StepBatches(
+        FittedSlices(slices, 64, 2), FittedSlices(weak, 64, 2), Stage(10, 4, 2), augmentation, SETTINGS, 0, first, last
+    )
+
+
+def test_a_batch_has_the_stated_shapes_and_ranges(drawn_slices: list[TrainingSlice]) -> None:
+    batch = _batches(drawn_slices, Augmentation())[0]
+    assert batch["images"].shape == (6, 1, 64, 64)
+    assert batch["targets"].shape == (4, 2, 64, 64)
+    assert batch["weak"].shape == (2, 1, 64, 64)
+    grey = batch["images"] * SETTINGS.std + SETTINGS.mean
+    assert grey.min() >= -1e-5
+    assert grey.max() <= 1 + 1e-5
+    assert 0 <= batch["targets"].min() <= batch["targets"].sum(1).max() <= 1 + 1e-5
+
+
+def test_a_step_is_the_same_wherever_its_run_starts(drawn_slices: list[TrainingSlice]) -> None:
+    whole, rest = _batches(drawn_slices, Augmentation()), _batches(drawn_slices, Augmentation(), first=7)
+    for key, value in whole[8].items():
+        assert torch.equal(value, rest[1][key])
+        assert not torch.equal(value, whole[7][key])
+
+
+def test_every_slice_comes_once_before_any_comes_again(drawn_slices: list[TrainingSlice]) -> None:
+    batches = _batches(drawn_slices, STILL)
+    seen = torch.cat([batches[i]["images"][:4] for i in range(3)])  # 3 steps of 4 are all 12 slices
+    assert len(torch.unique(seen.flatten(1), dim=0)) == 12
+
+
+def test_without_ranges_nothing_changes(drawn_slices: list[TrainingSlice]) -> None:
+    fitted = FittedSlices(drawn_slices[:3], 64, 2)
+    transform = draw_transform(STILL, 3, 64, torch.Generator().manual_seed(0))
+    images, targets = fitted.images.float() / 255, fitted.targets.float() / 255
+    grey, warped = apply_transform(images, targets, transform)
+    inside = images[:, 1:] == 1
+    assert torch.allclose(grey[inside], images[:, :1][inside], atol=1e-4)
+    assert torch.allclose(warped, targets, atol=1e-4)
+
+
+def test_image_and_labels_move_together() -> None:
+    """A slice whose grey is its own label map keeps that property under every geometric transform."""
+    image = torch.zeros(8, 2, 64, 64)
+    image[:, 1] = 1.0
+    image[:, 0, 20:40, 12:50] = 1.0
+    settings = dataclasses.replace(Augmentation(), contrast=0, brightness=0, gamma=0, noise=0, blur=0)
+    transform = draw_transform(settings, 8, 64, torch.Generator().manual_seed(3))
+    grey, targets = apply_transform(image, image[:, :1].clone(), transform)
+    inside = targets > 0.999
+    assert inside.any()
+    assert (grey[inside] > 0.99).all()
+
+
+def test_surroundings_are_no_lesion_and_not_empty(drawn_slices: list[TrainingSlice]) -> None:
+    settings = dataclasses.replace(Augmentation(), scale=(0.5, 0.5), shift=0, elastic=0)
+    fitted = FittedSlices(drawn_slices[2:6], 64, 2)
+    transform = draw_transform(settings, 4, 64, torch.Generator().manual_seed(0))
+    grey, targets = apply_transform(fitted.images.float() / 255, fitted.targets.float() / 255, transform)
+    edge = torch.ones(64, 64, dtype=torch.bool)
+    edge[10:-10, 10:-10] = False
+    assert targets[..., edge].max() == 0
+    assert grey[..., edge].std() > 0.05
