@@ -1,0 +1,73 @@
+"""The losses: focal (the paper's), soft Dice, and one for weak "any lesion" targets. Targets are probabilities."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from msdnet.errors import OptionError
+
+
+def focal_loss(logits: Tensor, targets: Tensor, class_weights: Tensor, gamma: float = 2.0) -> Tensor:
+    """Multi-class focal loss, mean over all pixels: -alpha_c (1 - p_c)^gamma log p_c.
+
+    Shapes: logits (B, C, H, W), targets (B, C, H, W) probabilities that sum to 1, class_weights (C,) -> ().
+    Source: section III.D, equation 1; p is the softmax.
+    """
+    log_p = logits.log_softmax(dim=1)
+    modulation = (1 - log_p.exp()).clamp(min=0) ** gamma
+    per_pixel = -(targets * class_weights[:, None, None] * modulation * log_p).sum(dim=1)
+    return per_pixel.mean()
+
+
+def dice_loss(probabilities: Tensor, targets: Tensor, smoothing: float = 1.0) -> Tensor:
+    """One minus the soft Dice coefficient of each channel over the whole batch, mean over channels.
+
+    Shapes: probabilities and targets (B, K, H, W) in 0..1 -> ().
+    """
+    overlap = (probabilities * targets).sum(dim=(0, 2, 3))
+    total = probabilities.sum(dim=(0, 2, 3)) + targets.sum(dim=(0, 2, 3))
+    return (1 - (2 * overlap + smoothing) / (total + smoothing)).mean()
+
+
+def weak_loss(logits: Tensor, weak: Tensor) -> Tensor:
+    """Binary cross-entropy plus soft Dice between 1 - p_background and a guessed probability of any lesion.
+
+    Shapes: logits (B, C, H, W), weak (B, 1, H, W) in 0..1 -> ().
+    """
+    log_p = logits.log_softmax(dim=1)
+    log_background = log_p[:, :1]
+    log_lesion = torch.logsumexp(log_p[:, 1:], dim=1, keepdim=True)
+    cross_entropy = -(weak * log_lesion + (1 - weak) * log_background).mean()
+    return cross_entropy + dice_loss(log_lesion.exp(), weak)
+
+
+def class_weights(pixel_counts: Tensor, rule: str) -> Tensor:
+    """The weight of each class from its number of pixels in the training slices.
+
+    Shapes: pixel_counts (C,) -> (C,).
+
+    Args:
+        pixel_counts: Pixels of each class, background first.
+        rule: "proportion" is the paper's, read as 1 - N_c / sum(N); "inverse" is 1 / frequency scaled to mean 1;
+            "none" is 1 for all.
+
+    Raises:
+        OptionError: if a class has no pixel where its frequency is needed, or there is no such rule.
+    """
+    counts = pixel_counts.double()
+    if rule == "none":
+        return torch.ones_like(counts).float()
+    if rule == "proportion":
+        return (1 - counts / counts.sum()).float()
+    if rule == "inverse":
+        if bool((counts == 0).any()):
+            raise OptionError(
+                "inverse class weights need pixels of every class",
+                got=f"pixel counts {counts.tolist()}",
+                expected="no zero among them",
+                do='use class_weights "proportion"',
+            )
+        weights = 1 / counts
+        return (weights / weights.mean()).float()
+    raise OptionError("unknown class weights", got=rule, expected="proportion, inverse or none", do="choose one")

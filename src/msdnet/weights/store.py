@@ -1,0 +1,160 @@
+"""Weights on disk: card.json says what they are, model.safetensors holds them. No pickle, and nothing is downloaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from msdnet.config import Preprocessing, from_mapping
+from msdnet.errors import OptionError, WeightsError
+from msdnet.labels import LabelSchema, get_schema
+from msdnet.networks import build_network
+
+DEFAULT = "resnet18-v1"
+EMBEDDED = Path(__file__).parent
+CARD, TENSORS = "card.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a set of weights is.
+
+    Attributes:
+        name: Its name.
+        network: The network's name in `NETWORKS`.
+        network_arguments: What rebuilds it.
+        schema: The label schema's name: what the output channels mean.
+        preprocessing: How slices become its input.
+        input: Modality, units and value range, in words.
+        trained_on: Data, number of slices, initial weights.
+        recipe: The experiment, whole.
+        figures: Out-of-fold figures of the same recipe; see `conventions`.
+        conventions: How the figures count.
+        intended_use: What it is for.
+        limits: What it cannot do.
+        terms: The licence of the weights.
+        made_with: Versions, hardware, seconds.
+        sha256: Of model.safetensors.
+    """
+
+    name: str
+    network: str
+    network_arguments: dict[str, Any]
+    schema: str
+    preprocessing: Preprocessing
+    input: str = ""
+    trained_on: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    figures: list[dict[str, Any]] = field(default_factory=list)
+    conventions: str = ""
+    intended_use: str = ""
+    limits: str = ""
+    terms: str = ""
+    made_with: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+    @property
+    def label_schema(self) -> LabelSchema:
+        """The label schema itself."""
+        return get_schema(self.schema)
+
+
+def save_weights(folder: Path, network: nn.Module, card: Card) -> Card:
+    """The card as stored, with its hash: floating tensors go into model.safetensors as float16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    save_file(tensors, folder / TENSORS)
+    card = dataclasses.replace(card, sha256=_sha256(folder / TENSORS))
+    text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    return card
+
+
+def read_card(weights: str | Path | None = None) -> Card:
+    """The card of embedded weights by name, of a folder by its path, or of the default.
+
+    Raises:
+        WeightsError: if there is no such folder, or its card cannot be read.
+    """
+    folder = _folder_of(weights)
+    try:
+        content = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        content["preprocessing"] = from_mapping(Preprocessing, content["preprocessing"], "the card's preprocessing")
+        return from_mapping(Card, content, "the weights' card")
+    except (OSError, ValueError, KeyError, TypeError, OptionError) as error:
+        raise WeightsError(
+            f"the card of weights {folder.name!r} cannot be read",
+            got=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            expected=f"{CARD} as `msdnet train` writes it",
+            do="take the folder anew from where it was made",
+        ) from error
+
+
+def load_weights(weights: str | Path | None = None) -> tuple[nn.Module, Card]:
+    """The network in float32 and evaluation mode, and its card. Never touches the network connection.
+
+    Raises:
+        WeightsError: if the weights are missing, don't have the card's hash, or don't fit the network.
+    """
+    card = read_card(weights)
+    path = _folder_of(weights) / TENSORS
+    if not path.is_file() or _sha256(path) != card.sha256:
+        raise WeightsError(
+            f"the weights {card.name!r} are missing or damaged",
+            got="no file" if not path.is_file() else f"sha256 {_sha256(path)[:12]}...",
+            expected=f"{TENSORS} with sha256 {card.sha256[:12]}...",
+            do="take the folder anew from where it was made",
+        )
+    network = build_network(
+        card.network, num_classes=card.label_schema.num_classes, in_channels=1, **card.network_arguments
+    )
+    try:
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()})
+    except (RuntimeError, SafetensorError) as error:
+        raise WeightsError(
+            f"the weights {card.name!r} don't fit their network",
+            got=str(error).splitlines()[0],
+            expected=f"tensors of {card.network} with {card.network_arguments}",
+            do="use the msdnet version that made them, or train anew",
+        ) from error
+    return network.eval().requires_grad_(False), card
+
+
+def list_weights() -> list[Card]:
+    """The cards of all embedded weights."""
+    return [read_card(p.parent) for p in sorted(EMBEDDED.glob(f"*/{CARD}"))]
+
+
+def _folder_of(weights: str | Path | None) -> Path:
+    if weights is None:
+        weights = DEFAULT
+    for folder in (EMBEDDED / weights, Path(weights)):
+        if (folder / CARD).is_file():
+            return folder
+    names = ", ".join(sorted(p.parent.name for p in EMBEDDED.glob(f"*/{CARD}"))) or "none"
+    raise WeightsError(
+        f"there are no weights {Path(weights).name!r}",
+        got=f"neither embedded weights of that name nor a folder with {CARD}",
+        expected=f"an embedded name ({names}) or a folder that `msdnet train` wrote",
+        do="run `msdnet info` for the names, or check the path",
+    )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
