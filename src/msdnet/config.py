@@ -210,7 +210,9 @@ def from_mapping(kind: type[T], content: Any, where: str) -> T:
     content = _mapping(content, where)
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(content) - set(fields))
-    required = {n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    required = {
+        n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
     missing = sorted(required - set(content))
     if unknown or missing:
         raise OptionError(
@@ -224,7 +226,9 @@ def from_mapping(kind: type[T], content: Any, where: str) -> T:
 
 def _mapping(content: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
-        raise OptionError(f"{where} is not a mapping", got=type(content).__name__, expected="key: value", do="correct it")
+        raise OptionError(
+            f"{where} is not a mapping", got=type(content).__name__, expected="key: value", do="correct it"
+        )
     return content
 
 

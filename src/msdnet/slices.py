@@ -76,9 +76,7 @@ def unfit(planes: Tensor, plan: Fit) -> Tensor:
 
     Shapes: planes (B, K, size, size) -> (B, K, H, W).
     """
-    window = planes[
-        ..., plan.top : plan.top + plan.fitted_height, plan.left : plan.left + plan.fitted_width
-    ]
+    window = planes[..., plan.top : plan.top + plan.fitted_height, plan.left : plan.left + plan.fitted_width]
     return F.interpolate(window, size=(plan.height, plan.width), mode="bilinear", align_corners=False)
 
 

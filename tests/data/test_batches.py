@@ -10,7 +10,16 @@ from msdnet.data.batches import FittedSlices, StepBatches
 from msdnet.data.covid_semiseg import TrainingSlice
 
 STILL = Augmentation(
-    rotation_deg=0, flip=False, scale=(1, 1), stretch=0, shift=0, contrast=0, brightness=0, gamma=0, noise=0, blur=0,
+    rotation_deg=0,
+    flip=False,
+    scale=(1, 1),
+    stretch=0,
+    shift=0,
+    contrast=0,
+    brightness=0,
+    gamma=0,
+    noise=0,
+    blur=0,
     elastic=0,
 )
 SETTINGS = Preprocessing(size=64)

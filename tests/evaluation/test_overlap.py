@@ -20,7 +20,9 @@ def test_counts_agree_with_scikit_learns_confusion_matrix() -> None:
     for i in range(50):
         true = rng.integers(0, rng.integers(1, 4), (9, 7))
         predicted = rng.integers(0, rng.integers(1, 4), (9, 7))
-        for row, index in zip(count_overlap(predicted, true, SCHEMA, name=str(i), group="g"), (1, 2, None), strict=True):
+        for row, index in zip(
+            count_overlap(predicted, true, SCHEMA, name=str(i), group="g"), (1, 2, None), strict=True
+        ):
             t, p = (true > 0, predicted > 0) if index is None else (true == index, predicted == index)
             tn, fp, fn, tp = confusion_matrix(t.ravel(), p.ravel(), labels=[False, True]).ravel()
             assert (row.tp, row.fp, row.fn, row.tn) == (tp, fp, fn, tn)

@@ -1,4 +1,4 @@
-"""Augmentation of a batch: `draw_transform` draws everything random once, `apply_transform` applies it and draws nothing."""
+"""Augmentation of a batch: `draw_transform` draws all that is random, `apply_transform` draws nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training batches: batch number i of a seed is always the same, so a resumed run sees what an uninterrupted one sees."""
+"""Training batches: batch i of a seed is always the same, so a resumed run sees what an uninterrupted one sees."""
 
 from __future__ import annotations
 

@@ -106,9 +106,10 @@ def grey_levels(images: list[Array]) -> tuple[float, float]:
 
 def match_grey(image: Array, lung: float, tissue: float) -> Array:
     """The image with its lung and tissue grey moved to those of the labelled slices; (H, W) uint8."""
-    slope = (REFERENCE_TISSUE_GREY - REFERENCE_LUNG_GREY) / (tissue - lung)
+    slope = (REFERENCE_TISSUE_GREY - REFERENCE_LUNG_GREY) / max(1.0, tissue - lung)
     matched = REFERENCE_LUNG_GREY + slope * (image.astype(np.float32) - lung)
-    return np.clip(np.rint(matched), 0, 255).astype(np.uint8)
+    result: Array = np.clip(np.rint(matched), 0, 255).astype(np.uint8)
+    return result
 
 
 def clean_weak(image: Array, weak: Array) -> Array:
@@ -119,7 +120,7 @@ def clean_weak(image: Array, weak: Array) -> Array:
     """
     air = image < (REFERENCE_LUNG_GREY + REFERENCE_TISSUE_GREY) / 2
     guessed, count = ndimage.label(weak > WEAK_FLOOR)
-    cleaned = np.where(weak > WEAK_FLOOR, weak, 0).astype(np.uint8)
+    cleaned: Array = np.where(weak > WEAK_FLOOR, weak, 0).astype(np.uint8)
     for index, window in enumerate(ndimage.find_objects(guessed, count), start=1):
         rows, columns = (slice(max(0, w.start - RIM_PIXELS), w.stop + RIM_PIXELS) for w in window)
         component = guessed[rows, columns] == index

@@ -26,7 +26,7 @@ def assign_folds(slices: Sequence[TrainingSlice], num_folds: int, seed: int) -> 
             expected=f"at least {num_folds}",
             do="lower num_folds, or check the groups",
         )
-    classes = ["".join(map(str, np.unique(s.labels))) for s in slices]
+    classes = ["" if s.labels is None else "".join(map(str, np.unique(s.labels))) for s in slices]
     splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
     folds = [-1] * len(slices)
     with warnings.catch_warnings():  # a combination of classes rarer than num_folds cannot be in every fold

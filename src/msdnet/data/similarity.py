@@ -1,4 +1,4 @@
-"""Which slices show the same place of the same patient: near-duplicates under shift, rotation by 90 degrees and flip."""
+"""Which slices show the same place of one patient: near-duplicates under shift, rotation by 90 degrees and flip."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def similarity(a: Array, b: Array) -> float:
 
 
 def group_near_duplicates(images: Sequence[Array], threshold: float = NEAR_DUPLICATE) -> list[int]:
-    """A group number for every image; images linked by a chain of near-duplicates share one, numbered by first member."""
+    """A group number for every image: that of the first member of its chain of near-duplicates."""
     groups = list(range(len(images)))
     for j in range(len(images)):
         for i in range(j):
@@ -42,7 +42,8 @@ def group_near_duplicates(images: Sequence[Array], threshold: float = NEAR_DUPLI
 
 def _thumbnail(image: Array) -> Array:
     small = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.float64)
-    return (small - small.mean()) / (small.std() + 1e-6)
+    normalised: Array = (small - small.mean()) / (small.std() + 1e-6)
+    return normalised
 
 
 def _symmetries(image: Array) -> Iterator[Array]:

@@ -54,16 +54,16 @@ def overlap_table(overlaps: Sequence[SliceOverlap], schema: LabelSchema) -> str:
     """The figures as a Markdown table with the conventions under it."""
     titles = {c.name: c.title for c in schema.classes} | {ANY_LESION: "Any lesion"}
     lines = [
-        "| class | slices with it | DSC (SD) | 95 % interval | DSC, empty = 1 | DSC, pooled | sensitivity | specificity "
-        "| false area |",
+        "| class | slices with it | DSC (SD) | 95 % interval | DSC, empty = 1 | DSC, pooled "
+        "| sensitivity | specificity | false area |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for f in summarise(overlaps, schema):
         interval = f"{f.dsc_interval[0]:.3f} to {f.dsc_interval[1]:.3f}" if f.dsc_interval else "-"
         lines.append(
-            f"| {titles[f.class_name]} | {f.num_slices_with_class} of {f.num_slices} | {_text(f.dsc)} ({_text(f.dsc_sd)}) "
-            f"| {interval} | {f.dsc_empty_is_one:.3f} | {f.dsc_pooled:.3f} | {_text(f.sensitivity)} "
-            f"| {f.specificity:.3f} | {_text(f.false_area, 4)} |"
+            f"| {titles[f.class_name]} | {f.num_slices_with_class} of {f.num_slices} "
+            f"| {_text(f.dsc)} ({_text(f.dsc_sd)}) | {interval} | {f.dsc_empty_is_one:.3f} | {f.dsc_pooled:.3f} "
+            f"| {_text(f.sensitivity)} | {f.specificity:.3f} | {_text(f.false_area, 4)} |"
         )
     return "\n".join(lines) + "\n\n" + CONVENTIONS + "\n"
 

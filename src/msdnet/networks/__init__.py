@@ -24,7 +24,10 @@ def build_network(name: str, **arguments: Any) -> nn.Module:
     """
     if name not in NETWORKS:
         raise OptionError(
-            f"unknown network {name!r}", got=name, expected="one of " + ", ".join(NETWORKS), do="choose one of these names"
+            f"unknown network {name!r}",
+            got=name,
+            expected="one of " + ", ".join(NETWORKS),
+            do="choose one of these names",
         )
     try:
         return NETWORKS[name](**arguments)

@@ -13,7 +13,7 @@ IEEE Access 8, 2020, doi:10.1109/ACCESS.2020.3027738.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import timm
 import torch
@@ -170,8 +170,8 @@ class RRB(nn.Module):
 
     Shapes: (B, C, h, w) -> (B, out, h, w).
     Source: section III.C and figure 3(c).
-    Reading: x0 = 1x1(x); a = BN(3x3(x0)); b = BN(3x3(ReLU(a))); output ReLU(x0 + a + b), since the input in "summed with
-    the input" can only be x0, x having other channels. total="last" gives ReLU(x0 + b).
+    Reading: x0 = 1x1(x); a = BN(3x3(x0)); b = BN(3x3(ReLU(a))); output ReLU(x0 + a + b), since the input in "summed
+    with the input" can only be x0, x having other channels. total="last" gives ReLU(x0 + b).
     """
 
     def __init__(self, in_channels: int, out_channels: int, total: RrbSum = "all") -> None:
@@ -217,14 +217,14 @@ def build_encoder(name: str, in_channels: int, pretrained: bool | str | Path) ->
     Raises:
         OptionError: if timm has no such model, it lacks one of the strides, or its weights cannot be had.
     """
-    if name not in timm.list_models(name.split(".")[0]) and name.split(".")[0] not in timm.list_models():
+    if not timm.is_model(name):
         raise OptionError(
             f"unknown encoder {name!r}",
             got=name,
             expected="a timm model with features_only, such as resnet18, resnet34, resnet50, resnet101, convnext_tiny",
             do="choose one of `timm.list_models()`",
         )
-    plan = timm.create_model(name, features_only=True, pretrained=False, in_chans=in_channels)
+    plan: Any = timm.create_model(name, features_only=True, pretrained=False, in_chans=in_channels)
     reductions = plan.feature_info.reduction()
     missing = [s for s in STRIDES if s not in reductions]
     if missing:
@@ -236,7 +236,7 @@ def build_encoder(name: str, in_channels: int, pretrained: bool | str | Path) ->
         )
     indices = tuple(reductions.index(s) for s in STRIDES)
     if pretrained is False:
-        encoder = timm.create_model(name, features_only=True, out_indices=indices, in_chans=in_channels)
+        encoder: Any = timm.create_model(name, features_only=True, out_indices=indices, in_chans=in_channels)
     else:
         encoder = _pretrained_encoder(name, indices, in_channels, pretrained)
     return encoder, tuple(encoder.feature_info.channels())
@@ -260,9 +260,11 @@ def pad_to_stride(images: Tensor) -> Tensor:
     return F.pad(images, padding, mode="replicate") if any(padding) else images
 
 
-def _pretrained_encoder(name: str, indices: tuple[int, ...], in_channels: int, pretrained: bool | str | Path) -> nn.Module:
+def _pretrained_encoder(
+    name: str, indices: tuple[int, ...], in_channels: int, pretrained: bool | str | Path
+) -> nn.Module:
     overlay = None
-    if pretrained is not True:
+    if not isinstance(pretrained, bool):
         if not Path(pretrained).is_file():
             raise OptionError(
                 "the file with pretrained encoder weights does not exist",

@@ -1,1 +1,17 @@
-"""From labelled slices to weights."""
+"""From labelled slices to weights; needs the extra "train"."""
+
+from __future__ import annotations
+
+from msdnet.errors import MissingExtraError
+
+try:
+    from msdnet.training.experiment import run_experiment
+except ModuleNotFoundError as error:
+    raise MissingExtraError(
+        "training needs packages that are not installed",
+        got=f"no module {error.name!r}",
+        expected='the extra "train"',
+        do='install it: pip install "msdnet[train]"',
+    ) from error
+
+__all__ = ["run_experiment"]

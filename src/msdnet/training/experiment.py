@@ -22,7 +22,6 @@ import torch
 from torch import nn
 
 import msdnet
-
 from msdnet.config import Experiment
 from msdnet.data.covid_semiseg import TrainingSlice, read_labelled, read_unlabelled
 from msdnet.data.folds import assign_folds

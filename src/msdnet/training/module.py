@@ -30,10 +30,8 @@ class SegmentationTraining(L.LightningModule):
 
     def __init__(self, network: nn.Module, stage: Stage, class_weights: Tensor, focal_gamma: float) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(stage.ema_decay), use_buffers=True
-        )
+        self.network = network.to(memory_format=torch.channels_last)
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(stage.ema_decay), use_buffers=True)
         self.stage, self.focal_gamma = stage, focal_gamma
         self.register_buffer("class_weights", class_weights)
 

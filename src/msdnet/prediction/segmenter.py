@@ -1,0 +1,147 @@
+"""Segmenter: a scan in, a label map on the scan's own grid out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from msdnet.errors import OptionError
+from msdnet.labels import LabelSchema
+from msdnet.prediction.field_of_view import FieldOfView, find_field_of_view, whole_field
+from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.scans.scan import Scan
+from msdnet.slices import from_canonical, to_canonical, to_grey
+from msdnet.weights import Card, load_weights
+
+Array = np.ndarray[Any, Any]
+Progress = Callable[[int, int], None]
+
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The result for one scan.
+
+    Attributes:
+        scan: What was segmented.
+        labels: uint8 on the scan's own grid, numbers of `schema`.
+        schema: What the numbers mean.
+        weights_name: Which weights made it.
+        weights_sha256: Their hash.
+        device: "cpu" or "cuda".
+        skipped_slices: Slices the network did not see, counted along the canonical slice axis (from feet to head).
+        notes: What a reader should know, one sentence each, without patient data.
+    """
+
+    scan: Scan
+    labels: Array
+    schema: LabelSchema
+    weights_name: str
+    weights_sha256: str
+    device: str
+    skipped_slices: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Segmenter:
+    """A network with its card, kept loaded for any number of scans.
+
+    Args:
+        network: In evaluation mode.
+        card: Says what its input and output are.
+        device: "auto", "cpu" or "cuda".
+        flips: Average over the four mirror images: slower, slightly better.
+        all_slices: Also look at slices without lung.
+
+    Raises:
+        OptionError: if the device does not exist here.
+    """
+
+    def __init__(
+        self, network: nn.Module, card: Card, *, device: str = "auto", flips: bool = False, all_slices: bool = False
+    ) -> None:
+        self.device = choose_device(device)
+        self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.card, self.flips, self.all_slices = card, flips, all_slices
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        weights: str | Path | None = None,
+        *,
+        device: str = "auto",
+        flips: bool = False,
+        all_slices: bool = False,
+    ) -> Segmenter:
+        """A segmenter with embedded weights by name, those in a folder, or the default ones.
+
+        Raises:
+            WeightsError: if there are no such weights or they are damaged.
+            OptionError: if the device does not exist here.
+        """
+        network, card = load_weights(weights)
+        return cls(network, card, device=device, flips=flips, all_slices=all_slices)
+
+    def segment(self, scan: Scan, progress: Progress | None = None) -> Segmentation:
+        """The lesions of a scan.
+
+        Args:
+            scan: In HU or grey.
+            progress: Called with the number of slices done and to do.
+        """
+        slices = to_canonical(scan)
+        view = self._field_of_view(scan, slices.array, slices.spacing)
+        labels = np.zeros(slices.array.shape, dtype=np.uint8)
+        box = (slice(*view.rows), slice(*view.columns))
+        for start in range(0, len(view.slices), BATCH):
+            chosen = list(view.slices[start : start + BATCH])
+            grey = to_grey(slices.array[chosen][:, *box], scan.intensity, self.card.preprocessing)
+            probabilities = predict_probabilities(
+                self.network, grey.to(self.device), self.card.preprocessing, flips=self.flips
+            )
+            labels[chosen, *box] = probabilities.argmax(dim=1).to(torch.uint8).cpu().numpy()
+            if progress is not None:
+                progress(min(start + BATCH, len(view.slices)), len(view.slices))
+        if view.cavity is not None:
+            labels *= view.cavity
+        skipped = tuple(sorted(set(range(len(labels))) - set(view.slices)))
+        return Segmentation(
+            scan=scan,
+            labels=from_canonical(labels, scan),
+            schema=self.card.label_schema,
+            weights_name=self.card.name,
+            weights_sha256=self.card.sha256,
+            device=self.device.type,
+            skipped_slices=skipped,
+            notes=view.notes,
+        )
+
+    def _field_of_view(self, scan: Scan, array: Array, spacing: tuple[float, float, float]) -> FieldOfView:
+        if scan.intensity != "HU":
+            return whole_field(array.shape)
+        return find_field_of_view(array, spacing, self.card.preprocessing, all_slices=self.all_slices)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is a usable one, else the CPU.
+
+    Raises:
+        OptionError: if there is no such device.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise OptionError("unknown device", got=name, expected="auto, cpu or cuda", do="choose one of these")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise OptionError(
+            "there is no usable CUDA device",
+            got="torch.cuda.is_available() is False",
+            expected="an NVIDIA GPU with its driver",
+            do="use --device cpu, or auto",
+        )
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

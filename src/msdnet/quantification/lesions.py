@@ -1,0 +1,114 @@
+"""How much of each lesion class: voxels, millilitres, slices and mean density."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from msdnet.errors import SchemaError
+from msdnet.labels import LabelSchema
+from msdnet.quantification.axial import axial_view
+from msdnet.scans.scan import Scan
+
+
+@dataclass(frozen=True)
+class LesionMeasure:
+    """The figures of one lesion class in one scan.
+
+    Attributes:
+        class_name: The class's key in the schema; written as `class` in files.
+        voxels: The number of voxels with this label.
+        volume_ml: Their volume in millilitres; None where the scan's spacing is unknown.
+        num_slices_with_class: The number of axial slices with at least one such voxel.
+        share_of_slices_with_class: That number divided by the number of all axial slices of the scan, 0 to 1.
+        mean_hu: Their mean density in HU; None for grey scans and where there is no such voxel.
+    """
+
+    class_name: str
+    voxels: int
+    volume_ml: float | None
+    num_slices_with_class: int
+    share_of_slices_with_class: float
+    mean_hu: float | None
+
+    def to_dict(self) -> dict[str, str | int | float | None]:
+        """The figures under their file keys, in the order of the file's columns."""
+        return {
+            "class": self.class_name,
+            "voxels": self.voxels,
+            "volume_ml": self.volume_ml,
+            "num_slices_with_class": self.num_slices_with_class,
+            "share_of_slices_with_class": self.share_of_slices_with_class,
+            "mean_hu": self.mean_hu,
+        }
+
+
+def measure_lesions(scan: Scan, labels: np.ndarray[Any, Any], schema: LabelSchema) -> list[LesionMeasure]:
+    """The figures of every class of the schema, in its order, classes without a voxel included.
+
+    Args:
+        scan: The scan the labels belong to.
+        labels: uint8 label map of the scan's shape.
+        schema: What the labels mean.
+
+    Raises:
+        SchemaError: if the labels have another shape than the scan, or a number the schema does not know.
+    """
+    counts, hu_sums = _per_slice(scan, labels, schema)
+    num_slices = len(counts)
+    measures = []
+    for lesion in schema.classes:
+        voxels = int(counts[:, lesion.index].sum())
+        num_with = int(np.count_nonzero(counts[:, lesion.index]))
+        measures.append(
+            LesionMeasure(
+                class_name=lesion.name,
+                voxels=voxels,
+                volume_ml=None if scan.voxel_ml is None else voxels * scan.voxel_ml,
+                num_slices_with_class=num_with,
+                share_of_slices_with_class=num_with / num_slices,
+                mean_hu=float(hu_sums[lesion.index] / voxels) if voxels and scan.intensity == "HU" else None,
+            )
+        )
+    return measures
+
+
+def count_lesion_voxels(scan: Scan, labels: np.ndarray[Any, Any], schema: LabelSchema) -> np.ndarray[Any, Any]:
+    """Voxels per axial slice and class: int64 (slices, classes), slices towards the head, classes as in the schema.
+
+    Raises:
+        SchemaError: as in `measure_lesions`.
+    """
+    return _per_slice(scan, labels, schema)[0][:, 1:]
+
+
+def _per_slice(
+    scan: Scan, labels: np.ndarray[Any, Any], schema: LabelSchema
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Voxel counts (slices, 1 + classes) and the sum of intensities per label, one slice at a time."""
+    if labels.shape != scan.voxels.shape:
+        raise SchemaError(
+            "the label map does not lie on the scan's grid",
+            got=f"labels of shape {labels.shape}",
+            expected=f"the scan's shape, {scan.voxels.shape}",
+            do="pass labels that were made from this scan",
+        )
+    label_slices, voxel_slices = axial_view(scan, labels).array, axial_view(scan, scan.voxels).array
+    counts = np.zeros((len(label_slices), schema.num_classes), np.int64)
+    sums = np.zeros(schema.num_classes)
+    for counted, label_slice, voxel_slice in zip(counts, label_slices, voxel_slices, strict=True):
+        marked = label_slice != 0
+        found = label_slice[marked].astype(np.intp)
+        if found.size and found.max() >= schema.num_classes:
+            raise SchemaError(
+                f"the label map has numbers that the schema {schema.name!r} does not know",
+                got=f"label {found.max()}",
+                expected=f"0 (background) to {schema.num_classes - 1}",
+                do="use the schema that travels with the weights the labels were made by",
+            )
+        counted += np.bincount(found, minlength=schema.num_classes)
+        counted[0] = label_slice.size - found.size
+        sums += np.bincount(found, weights=voxel_slice[marked], minlength=schema.num_classes)
+    return counts, sums

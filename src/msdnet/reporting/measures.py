@@ -1,0 +1,36 @@
+"""The figures as tables for other programs: measures.json and measures.csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from msdnet.quantification import LesionMeasure
+
+_DECIMALS = {"volume_ml": 6, "share_of_slices_with_class": 6, "mean_hu": 2}
+
+
+def write_measures(measures: Sequence[LesionMeasure], folder: Path) -> dict[str, str]:
+    """Writes one record per class into measures.json and one row per class into measures.csv.
+
+    An unknown figure is null in the one and empty in the other: no millilitres without a spacing, no HU for grey
+    scans or a class that was not found.
+
+    Returns:
+        The files' roles and names.
+    """
+    records = [{key: _rounded(key, value) for key, value in m.to_dict().items()} for m in measures]
+    (folder / "measures.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    columns = ["class", *[f.name for f in fields(LesionMeasure)][1:]]
+    with (folder / "measures.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+    return {"measures_json": "measures.json", "measures_csv": "measures.csv"}
+
+
+def _rounded(key: str, value: str | int | float | None) -> str | int | float | None:
+    return round(value, _DECIMALS[key]) if isinstance(value, float) else value

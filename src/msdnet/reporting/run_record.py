@@ -1,0 +1,102 @@
+"""run.json: how a result was made, so that every figure can be traced; without path, UID, name or date."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msdnet import __version__
+
+if TYPE_CHECKING:
+    from msdnet.prediction import Segmentation
+
+RUN_RECORD = "run.json"
+_LIBRARIES = ("torch", "timm", "numpy", "highdicom", "pydicom", "nibabel")
+
+
+def write_run_record(
+    segmentation: Segmentation,
+    folder: Path,
+    *,
+    files: Mapping[str, str],
+    seconds: Mapping[str, float],
+    options: Mapping[str, object],
+    notes: tuple[str, ...] = (),
+    segmentation_absent: str | None = None,
+) -> None:
+    """Writes run.json, which also marks the folder as a whole result of msdnet.
+
+    Args:
+        segmentation: The result.
+        folder: The result's folder.
+        files: Role and name of every other file in it.
+        seconds: Wall time per stage.
+        options: What the caller asked for; plain values without paths or UIDs.
+        notes: Findings, as in the report.
+        segmentation_absent: Why there is no DICOM SEG, if there is none.
+    """
+    scan = segmentation.scan
+    record: dict[str, Any] = {
+        "tool": "msdnet",
+        "version": __version__,
+        "weights": {"name": segmentation.weights_name, "sha256": segmentation.weights_sha256},
+        "schema": {
+            "name": segmentation.schema.name,
+            "labels": {"0": "background", **{str(c.index): c.name for c in segmentation.schema.classes}},
+        },
+        "input": {
+            "sha256": scan.source.digest,
+            "kind": scan.source.kind,
+            "intensity": scan.intensity,
+            "shape": list(scan.voxels.shape),
+            "spacing_mm": [round(float(mm), 6) for mm in scan.volume.spacing] if scan.spacing_known else None,
+            "orientation_known": scan.orientation_known,
+        },
+        "options": dict(options),
+        "device": segmentation.device,
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "peak_memory_mb": peak_memory_mb(),
+        "skipped_slices": list(segmentation.skipped_slices),
+        "notes": list(notes),
+        "files": {**files, "run": RUN_RECORD},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "libraries": {name: _version_of(name) for name in _LIBRARIES},
+    }
+    if segmentation_absent is not None:
+        record["segmentation_absent"] = segmentation_absent
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    (folder / RUN_RECORD).write_text(text + "\n", encoding="utf-8")
+
+
+def read_run_record(folder: Path) -> dict[str, Any] | None:
+    """The record of the msdnet result in that folder, or None if the folder holds no such result."""
+    try:
+        record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("tool") != "msdnet" or not isinstance(record.get("files"), dict):
+        return None
+    return record
+
+
+def peak_memory_mb() -> int | None:
+    """The most memory this process has held so far, in MB (10^6 bytes); None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
+
+
+def _version_of(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,283 @@
+"""One scan -> masks -> measures -> report, all or nothing: the task that every way of running msdnet shares."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msdnet.errors import OptionError, OutputError
+from msdnet.quantification import LesionMeasure, measure_lesions
+from msdnet.reporting import draw_overview, write_measures, write_report, write_run_record
+from msdnet.reporting.privacy import without_patient_data
+from msdnet.reporting.run_record import RUN_RECORD, read_run_record
+from msdnet.reporting.texts import TEXTS
+from msdnet.scans import read_scan, write_labels
+from msdnet.scans.privacy import public_name
+from msdnet.scans.scan import Scan, ScanInput
+
+if TYPE_CHECKING:
+    from msdnet.prediction import Segmentation, Segmenter
+
+Progress = Callable[[str, float], None]
+_SHARES = {"read": 0.10, "segment": 0.75, "write": 0.10, "report": 0.05}
+_DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """Where a result lies and what it says.
+
+    Attributes:
+        folder: The result's folder.
+        name: The input's name without patient data.
+        measures: One per class of the schema.
+        titles: The classes' titles in the same order.
+        notes: Findings, without patient data.
+        files: Role and name of the files in the folder.
+    """
+
+    folder: Path
+    name: str
+    measures: tuple[LesionMeasure, ...]
+    titles: tuple[str, ...]
+    notes: tuple[str, ...]
+    files: Mapping[str, str]
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.folder / self.files["report"]
+
+
+def segment_study(
+    scan_input: ScanInput | Path,
+    out: Path,
+    segmenter: Segmenter,
+    *,
+    window: tuple[float, float] | None = None,
+    grey: bool = False,
+    anonymous: bool = False,
+    in_subfolder: bool = False,
+    progress: Progress | None = None,
+) -> StudyResult:
+    """Segments one scan and writes its result folder.
+
+    Everything is written into a folder of its own beside `out` and moved into place at the end: a run that is
+    stopped leaves `out` as it was. An earlier result of msdnet in `out` is replaced as a whole; a folder that holds
+    anything else is refused (see `check_out`).
+
+    Args:
+        scan_input: What to read.
+        out: The folder of the result.
+        segmenter: Anything with `segment(scan, progress)`.
+        window: Grey window (low, high) for pictures and volumes that are not in HU.
+        grey: Take the intensities as grey levels.
+        anonymous: Leave out DICOM files, which carry the patient's data.
+        in_subfolder: Write into `out/<the input's name without patient data>`, as for one of several inputs.
+        progress: Called with the stage and the share of the whole that is done, 0 to 1.
+
+    Raises:
+        ScanError: if the scan cannot be read.
+        OptionError: if `out` cannot be used.
+        OutputError: if what was written is not what was predicted, or cannot be written.
+    """
+    clock = _Clock(progress)
+    if not in_subfolder:
+        check_out(out)
+    clock.enter("read")
+    scan = read_scan(scan_input, window=window, grey=grey)
+    name = public_name(scan)
+    folder = out / name if in_subfolder else out
+    check_out(folder)
+    clock.enter("segment")
+    segmentation = segmenter.segment(scan, clock.within)
+    options = {
+        "window": None if window is None else list(window),
+        "grey": grey,
+        "flips": bool(getattr(segmenter, "flips", False)),
+        "all_slices": bool(getattr(segmenter, "all_slices", False)),
+        "anonymous": anonymous,
+    }
+    with replaced_folder(folder) as unfinished:
+        measures, notes, files = _write(segmentation, unfinished, clock, options=options)
+    clock.finish()
+    titles = tuple(c.title for c in segmentation.schema.classes)
+    return StudyResult(folder, name, tuple(measures), titles, notes, files)
+
+
+def check_out(out: Path) -> None:
+    """Refuses a result folder that cannot be written without touching what is not ours.
+
+    It may be absent, empty, or an earlier result of msdnet to which nothing was added.
+
+    Raises:
+        OptionError: otherwise; the message names what is in the way.
+    """
+    existing = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise OptionError(
+            "the output is not a folder",
+            got=f"a file named {existing}",
+            expected="a new folder, an empty one, or an earlier result of msdnet",
+            do="choose another name with -o",
+        )
+    foreign = _foreign_entries(out)
+    if foreign:
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        raise OptionError(
+            "the output folder holds files that msdnet did not write; they would be lost or mixed with the result",
+            got=f"{', '.join(foreign[:3])}{more} in {out}",
+            expected="a new folder, an empty one, or an earlier result of msdnet",
+            do="choose another folder with -o, or move these files elsewhere",
+        )
+    if not os.access(existing, os.W_OK):
+        raise OptionError(
+            "the output folder cannot be written",
+            got=f"no permission to write in {existing}",
+            expected="a place where you may write",
+            do="choose another folder with -o",
+        )
+
+
+@contextlib.contextmanager
+def replaced_folder(out: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of `out` when the block ends well, and vanishes when it does not.
+
+    Both lie on one file system, so that the change is a rename. Where `out` itself cannot be renamed (a mount point,
+    the working folder) the files are moved into it one by one, run.json last. A process that is killed outright
+    leaves a folder named `<out>.unfinished-*` behind, never a half-written `out`.
+
+    Raises:
+        OutputError: if the disk is full or the folder cannot be written.
+    """
+    out = out.resolve()
+    fixed = out.exists() and (os.path.ismount(out) or out == Path.cwd())
+    unfinished = (out if fixed else out.parent) / f"{out.name}.unfinished-{secrets.token_hex(4)}"
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        _move_into_place(unfinished, out, fixed=fixed)
+    except OSError as error:
+        raise OutputError(
+            "the result could not be written",
+            got=error.strerror or type(error).__name__,
+            expected="a folder that can be written and enough free space",
+            do="free some space or choose another folder with -o",
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _move_into_place(unfinished: Path, out: Path, *, fixed: bool) -> None:
+    if fixed:
+        for entry in out.iterdir():
+            if entry != unfinished:
+                entry.unlink()
+        for entry in sorted(unfinished.iterdir(), key=lambda path: path.name == RUN_RECORD):
+            entry.rename(out / entry.name)
+    elif out.exists():
+        retired = out.with_name(f"{out.name}.replaced-{secrets.token_hex(4)}")
+        out.rename(retired)
+        try:
+            unfinished.rename(out)
+        except BaseException:
+            retired.rename(out)
+            raise
+        shutil.rmtree(retired, ignore_errors=True)
+    else:
+        unfinished.rename(out)
+
+
+def _foreign_entries(out: Path) -> list[str]:
+    """The names in the folder that are not part of a whole result of msdnet."""
+    if not out.is_dir():
+        return []
+    record = read_run_record(out)
+    ours = set(record["files"].values()) if record else set()
+    return sorted(entry.name for entry in out.iterdir() if entry.name not in ours | _DROPPINGS or entry.is_dir())
+
+
+def _write(
+    segmentation: Segmentation, folder: Path, clock: _Clock, *, options: Mapping[str, object]
+) -> tuple[list[LesionMeasure], tuple[str, ...], dict[str, str]]:
+    scan, schema = segmentation.scan, segmentation.schema
+    clock.enter("write")
+    written = write_labels(
+        segmentation.labels,
+        scan,
+        folder,
+        schema=schema,
+        weights_name=segmentation.weights_name,
+        weights_sha256=segmentation.weights_sha256,
+        anonymous=bool(options["anonymous"]),
+    )
+    absent = written.pop("segmentation_absent", None)
+    absent = None if absent is None else without_patient_data(absent, scan)
+    clock.enter("report")
+    measures = measure_lesions(scan, segmentation.labels, schema)
+    notes = _notes(segmentation, absent)
+    files = {**written, **write_measures(measures, folder), "overview": "overview.png", "report": "report.html"}
+    draw_overview(segmentation, folder / files["overview"])
+    write_report(
+        segmentation,
+        measures,
+        folder / files["report"],
+        overview=folder / files["overview"],
+        notes=notes,
+        has_dicom="segmentation" in written,
+    )
+    write_run_record(
+        segmentation,
+        folder,
+        files=files,
+        seconds=clock.seconds(),
+        options=options,
+        notes=notes,
+        segmentation_absent=absent,
+    )
+    return measures, notes, files
+
+
+def _notes(segmentation: Segmentation, seg_absent: str | None) -> tuple[str, ...]:
+    """Every finding once, without patient data, in the order in which it came up."""
+    scan: Scan = segmentation.scan
+    notes = [*scan.notes, *segmentation.notes]
+    if scan.intensity == "grey":
+        notes.append(TEXTS["grey_finding"])
+    if seg_absent:
+        notes.append(TEXTS["seg_absent"].format(reason=seg_absent))
+    return tuple(dict.fromkeys(without_patient_data(note, scan) for note in notes))
+
+
+class _Clock:
+    """Seconds per stage, and the share of the whole that is done."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._starts: dict[str, float] = {}
+
+    def enter(self, stage: str) -> None:
+        self._starts[stage] = time.perf_counter()
+        self._tell(stage, 0.0)
+
+    def within(self, done: int, total: int) -> None:
+        self._tell(next(reversed(self._starts)), done / total if total else 1.0)
+
+    def finish(self) -> None:
+        self._tell(next(reversed(self._starts)), 1.0)
+
+    def seconds(self) -> dict[str, float]:
+        ends = [*list(self._starts.values())[1:], time.perf_counter()]
+        return {stage: end - start for (stage, start), end in zip(self._starts.items(), ends, strict=True)}
+
+    def _tell(self, stage: str, share: float) -> None:
+        if self._progress is not None:
+            before = sum(_SHARES[s] for s in list(self._starts)[:-1])
+            self._progress(stage, before + share * _SHARES[stage])

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from msdnet.config import Preprocessing
+from msdnet.prediction.field_of_view import find_field_of_view, find_lungs
+
+SPACING = (5.0, 2.0, 2.0)
+SETTINGS = Preprocessing(margin_mm=10, cavity_margin_mm=6)
+
+
+def _disk(shape: tuple[int, int], centre: tuple[float, float], radii: tuple[float, float]) -> np.ndarray:
+    rows, columns = np.indices(shape)
+    return ((rows - centre[0]) / radii[0]) ** 2 + ((columns - centre[1]) / radii[1]) ** 2 <= 1
+
+
+def _chest(num_slices: int = 12, lungs: range = range(3, 9)) -> np.ndarray:
+    """A body with two lungs in some slices, stomach gas in the lowest, and a couch that touches its back."""
+    hu = np.full((num_slices, 120, 160), -1000, dtype=np.int16)
+    hu[:, _disk((120, 160), (60, 80), (45, 70))] = 40
+    hu[:, 104:107, 10:150] = 100  # couch
+    hu[:, 107:112, 10:150] = -900  # its foam
+    for z in lungs:
+        for column in (50, 110):
+            hu[z, _disk((120, 160), (60, column), (30, 20))] = -860
+    hu[0, _disk((120, 160), (50, 100), (10, 12))] = -1000  # gas
+    return hu
+
+
+def test_lungs_are_found_without_couch_gas_or_room_air() -> None:
+    lungs = find_lungs(_chest(), SPACING)
+    assert np.array_equal(np.flatnonzero(lungs.any(axis=(1, 2))), np.arange(3, 9))
+    truth = np.zeros((120, 160), bool)
+    for column in (50, 110):
+        truth |= _disk((120, 160), (60, column), (30, 20))
+    assert np.array_equal(lungs[5], truth)
+
+
+def test_the_box_holds_the_lungs_and_a_margin_and_slices_without_lung_are_skipped() -> None:
+    view = find_field_of_view(_chest(), SPACING, SETTINGS)
+    assert view.slices == tuple(range(2, 10))  # lungs in 3..8, one neighbour at each end
+    assert view.rows == (25, 96)  # lungs in rows 30..90, 5 pixels of margin
+    assert view.columns == (25, 136)
+    assert view.cavity is not None
+    assert view.notes == ()
+
+
+def test_all_slices_can_be_asked_for() -> None:
+    assert find_field_of_view(_chest(), SPACING, SETTINGS, all_slices=True).slices == tuple(range(12))
+
+
+def test_consolidation_at_the_back_of_one_lung_stays_in_the_cavity() -> None:
+    hu = _chest()
+    back = np.zeros_like(hu, dtype=bool)
+    back[:, 75:, 85:] = True
+    hu[back & (hu == -860)] = 30
+    view = find_field_of_view(hu, SPACING, SETTINGS)
+    assert view.cavity is not None
+    assert view.cavity[5, 80, 110]
+    assert not view.cavity[5, 104, 110]  # the couch is outside
+    assert not view.cavity[5, 60, 12]  # so is the chest wall
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda hu: hu[4:], "lower"),
+        (lambda hu: hu[:7], "upper"),
+        (lambda hu: np.where(hu < -500, np.int16(40), hu), "No lung"),
+    ],
+)
+def test_a_partial_scan_is_flagged(change: object, named: str) -> None:
+    view = find_field_of_view(change(_chest()), SPACING, SETTINGS)  # type: ignore[operator]
+    assert any(named in note for note in view.notes)

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import dataclasses
+
+import highdicom as hd
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from msdnet.config import Preprocessing
+from msdnet.data.phantom import make_phantom, to_scan
+from msdnet.errors import OptionError
+from msdnet.prediction import Segmenter
+from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.scans.scan import Scan, Source
+from msdnet.weights import Card, load_weights
+
+CARD = Card("test", "msdnet", {}, "ggo-consolidation", Preprocessing(size=96))
+
+
+class Brightness(nn.Module):
+    """Marks grey above 0.6 as class 1: a network whose answer is known."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        grey = images * CARD.preprocessing.std + CARD.preprocessing.mean
+        return torch.cat([torch.zeros_like(grey), 40 * (grey - 0.6), torch.full_like(grey, -9.0)], dim=1)
+
+
+def _picture(size: tuple[int, int] = (70, 90)) -> tuple[Scan, np.ndarray]:
+    grey = np.full(size, 60, np.uint8)
+    grey[10:30, 50:80] = 220
+    volume = hd.Volume(grey[None], np.eye(4), "PATIENT")
+    return Scan(volume, "grey", False, False, Source("picture", "x", "0")), grey > 150
+
+
+def test_a_picture_gets_labels_of_its_own_size_at_the_right_place() -> None:
+    scan, truth = _picture()
+    segmentation = Segmenter(Brightness(), CARD, device="cpu").segment(scan)
+    assert segmentation.labels.shape == scan.voxels.shape
+    assert segmentation.labels.dtype == np.uint8
+    difference = (segmentation.labels[0] == 1) != truth
+    assert difference.mean() < 0.01
+    assert segmentation.skipped_slices == ()
+
+
+@pytest.mark.parametrize("orientation", ["HPL", "LAF", "RPH"])
+def test_labels_follow_the_scans_own_axes(orientation: str) -> None:
+    phantom = to_scan(make_phantom(seed=1, shape=(12, 96, 96)))
+    reference = Segmenter(Brightness(), CARD, device="cpu").segment(phantom).labels
+    turned = dataclasses.replace(phantom, volume=phantom.volume.to_patient_orientation(orientation))
+    labels = Segmenter(Brightness(), CARD, device="cpu").segment(turned).labels
+    assert labels.shape == turned.voxels.shape
+    expected = phantom.volume.with_array(reference).to_patient_orientation(orientation).array
+    assert np.array_equal(labels, expected)
+    assert labels.any()
+
+
+def test_lesions_lie_in_the_chest_cavity_only_and_slices_without_lung_are_skipped() -> None:
+    phantom = make_phantom(seed=1, shape=(24, 96, 96))
+    scan = to_scan(phantom)
+    segmentation = Segmenter(Brightness(), CARD, device="cpu").segment(scan)
+    outside_body = scan.voxels < -950
+    assert not segmentation.labels[:, :3].any()
+    assert (segmentation.labels[outside_body] > 0).mean() < 0.01
+    skipped = set(segmentation.skipped_slices)
+    assert not segmentation.labels[sorted(skipped)].any()
+    assert Segmenter(Brightness(), CARD, device="cpu", all_slices=True).segment(scan).skipped_slices == ()
+
+
+def test_progress_counts_to_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    scan = to_scan(make_phantom(seed=1, shape=(12, 64, 64)))
+    Segmenter(Brightness(), CARD, device="cpu").segment(scan, lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_flips_average_the_four_mirror_images() -> None:
+    class LeftRight(nn.Module):
+        """Calls the left half of what it sees a lesion: the average over mirror images must be undecided."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            score = torch.linspace(2, -2, images.shape[-1]).expand_as(images)
+            return torch.cat([-score, score], dim=1)
+
+    grey = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    once = predict_probabilities(LeftRight(), grey, CARD.preprocessing)
+    four = predict_probabilities(LeftRight(), grey, CARD.preprocessing, flips=True)
+    assert once[0, 1, 0, 0] > 0.9
+    assert torch.allclose(four, torch.full_like(four, 0.5), atol=1e-5)
+
+
+def test_lesions_come_from_the_network_alone() -> None:
+    """With shuffled weights the masks change: nothing else marks a lesion."""
+    scan = to_scan(make_phantom(seed=0, shape=(10, 128, 128)))
+    segmenter = Segmenter.from_pretrained(device="cpu")
+    before = segmenter.segment(scan).labels
+    generator = torch.Generator().manual_seed(0)
+    for parameter in segmenter.network.parameters():
+        flat = parameter.data.flatten()
+        parameter.data = flat[torch.randperm(len(flat), generator=generator)].reshape(parameter.shape)
+    after = segmenter.segment(scan).labels
+    assert before.any()
+    union = (before > 0) | (after > 0)
+    assert ((before > 0) & (after > 0)).sum() < 0.5 * union.sum()
+    for parameter in segmenter.network.parameters():
+        parameter.data.zero_()
+    segmenter.network.get_parameter("head.bias").data.copy_(torch.tensor([1.0, 0.0, 0.0]))
+    assert not segmenter.segment(scan).labels.any()
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(OptionError, match="tpu"):
+        Segmenter(Brightness(), CARD, device="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(OptionError, match="CUDA"):
+            Segmenter(Brightness(), CARD, device="cuda")
+
+
+def test_five_lines_of_python_do_it() -> None:
+    from msdnet import Segmenter as Public
+
+    segmentation = Public.from_pretrained(device="cpu").segment(_picture()[0])
+    assert segmentation.weights_name == load_weights()[1].name
+    assert segmentation.weights_sha256 == load_weights()[1].sha256

@@ -1,0 +1,125 @@
+"""The report says what it must, loads nothing, and names nobody."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from msdnet.quantification import measure_lesions
+from msdnet.reporting import draw_overview, write_report
+
+
+class Page(HTMLParser):
+    """Collects elements, links and text, and fails on a tag that is closed in the wrong order."""
+
+    VOID = frozenset({"meta", "img", "line", "path", "br", "link"})
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags, self.links, self.words, self.rows, self._open = [], [], [], [], []
+        self.feed(source)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for key, value in attrs if key in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" in self._open:
+            return
+        self.words.append(data)
+        if self._open and self._open[-1] in ("td", "th"):
+            self.rows[-1].append(data.strip())
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def write_page(tmp_path):
+    def write(segmentation, **arguments):
+        measures = measure_lesions(segmentation.scan, segmentation.labels, segmentation.schema)
+        draw_overview(segmentation, tmp_path / "overview.png")
+        write_report(segmentation, measures, tmp_path / "report.html", overview=tmp_path / "overview.png", **arguments)
+        return Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+    return write
+
+
+def test_the_report_states_the_measures_with_units(make_segmentation, write_page):
+    page = write_page(make_segmentation())
+    # 6 slices of 20 x 18 voxels less 25, and 25, of 2.25 mm³
+    assert page.rows[0][:2] == ["Class", "Volume (ml)"]
+    assert page.rows[1] == ["Ground-glass opacity", "4.80", "2\u202f135", "6", "30", "−850"]
+    assert page.rows[2] == ["Consolidation", "0.06", "25", "1", "5.0", "−850"]
+    assert "4.86 ml in 6 of 20 slices (30 %)" in page.text
+    assert "20 axial slices of 60 × 80 pixels, 1.50 × 0.75 × 2.00 mm, Hounsfield units" in page.text
+
+
+def test_the_report_states_method_and_limits(make_segmentation, write_page):
+    page = write_page(make_segmentation(skipped=(0, 1, 2, 19)))
+    for words in ("test-weights", "cd34" * 16, "ab12" * 16, "ggo-consolidation", "not a medical device", "MSD-Net"):
+        assert words in page.text
+    assert "4 of 20, without lung: 1–3, 20" in page.text
+
+
+def test_the_report_is_self_contained(make_segmentation, write_page, tmp_path):
+    page = write_page(make_segmentation())
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert "svg" in page.tags
+    assert page.links
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "http:" not in source
+    assert "https:" not in source
+
+
+def test_findings_are_listed_and_escaped(make_segmentation, write_page):
+    page = write_page(make_segmentation(), notes=("The scan ends <b>inside</b> the lungs.",))
+    assert "Read this first" in page.text
+    assert "The scan ends <b>inside</b> the lungs." in page.text
+    assert "b" not in page.tags
+
+
+def test_a_scan_without_lesions_says_so(make_segmentation, write_page):
+    page = write_page(make_segmentation(marked=False))
+    assert "No lesion was marked in this scan." in page.text
+    assert "svg" not in page.tags
+    assert page.rows[1][1:] == ["0", "0", "0", "0", "–"]
+
+
+def test_no_millilitres_and_no_sides_where_they_are_unknown(make_segmentation, write_page):
+    page = write_page(
+        make_segmentation(kind="picture", num_slices=1, grey=True, spacing_known=False, orientation_known=False)
+    )
+    assert " ml " not in page.text
+    assert "The file states no spacing" in page.text
+    assert "The file states no orientation" in page.text
+    assert "patient's right" not in page.text
+    assert page.rows[1][1] == "–"
+
+
+@pytest.mark.parametrize("has_dicom", [True, False])
+def test_the_report_says_whether_the_folder_holds_patient_data(make_segmentation, write_page, has_dicom):
+    page = write_page(make_segmentation(), has_dicom=has_dicom)
+    assert ("contains DICOM with patient data" in page.text) is has_dicom
+
+
+def test_the_report_names_nobody(make_segmentation, write_page, tmp_path):
+    write_page(make_segmentation())
+    source = (tmp_path / "report.html").read_text(encoding="utf-8").casefold()
+    for secret in ("plantedgiven", "plantedsurname", "4711", "20200317", "1.2.826", str(tmp_path).casefold()):
+        assert secret not in source

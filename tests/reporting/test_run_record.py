@@ -1,0 +1,49 @@
+"""run.json says how a result was made, and of whom nothing."""
+
+from __future__ import annotations
+
+import json
+
+from msdnet.reporting import write_run_record
+from msdnet.reporting.run_record import read_run_record
+
+
+def test_the_record_names_what_a_figure_depends_on(make_segmentation, tmp_path):
+    segmentation = make_segmentation(skipped=(3,))
+    write_run_record(
+        segmentation,
+        tmp_path,
+        files={"labels": "labels.nii.gz"},
+        seconds={"read": 1.23456, "segment": 2.0},
+        options={"window": None, "flips": True},
+        notes=("A finding.",),
+        segmentation_absent="there is no frame of reference",
+    )
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert record["weights"] == {"name": "test-weights", "sha256": "cd34" * 16}
+    assert record["input"]["sha256"] == "ab12" * 16
+    assert record["input"]["spacing_mm"] == [2.0, 1.5, 0.75]
+    assert record["schema"]["labels"] == {"0": "background", "1": "ggo", "2": "consolidation"}
+    assert record["seconds"] == {"read": 1.235, "segment": 2.0}
+    assert record["device"] == "cpu"
+    assert record["options"] == {"window": None, "flips": True}
+    assert record["files"] == {"labels": "labels.nii.gz", "run": "run.json"}
+    assert record["segmentation_absent"] == "there is no frame of reference"
+    assert record["skipped_slices"] == [3]
+    assert record["notes"] == ["A finding."]
+    assert record["version"]
+    assert record["python"]
+    assert record["libraries"]["torch"]
+    text = json.dumps(record).casefold()
+    for secret in ("plantedgiven", "plantedsurname", "4711", "20200317", "1.2.826", str(tmp_path).casefold()):
+        assert secret not in text
+
+
+def test_only_records_of_msdnet_are_recognised(make_segmentation, tmp_path):
+    assert read_run_record(tmp_path) is None
+    (tmp_path / "run.json").write_text('{"tool": "another"}', encoding="utf-8")
+    assert read_run_record(tmp_path) is None
+    (tmp_path / "run.json").write_text("not json", encoding="utf-8")
+    assert read_run_record(tmp_path) is None
+    write_run_record(make_segmentation(), tmp_path, files={}, seconds={}, options={})
+    assert read_run_record(tmp_path) is not None

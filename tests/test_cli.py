@@ -1,0 +1,297 @@
+"""The command: what it prints, what it refuses, how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from msdnet import cli
+from msdnet.data import phantom
+from msdnet.data.phantom import make_phantom
+from msdnet.labels import get_schema
+from msdnet.prediction import Segmentation, Segmenter
+
+SOURCE = str(Path(cli.__file__).parents[1])
+
+
+class FakeSegmenter:
+    flips = all_slices = False
+
+    def segment(self, scan, progress=None):
+        labels = np.zeros(scan.voxels.shape, np.uint8)
+        labels[tuple(slice(size // 3, 2 * size // 3 + 1) for size in labels.shape)] = 1
+        if progress is not None:
+            progress(1, 1)
+        schema = get_schema("ggo-consolidation")
+        return Segmentation(scan, labels, schema, "fake-weights", "0f" * 32, "cpu", notes=("A flag.",))
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    segmenter = FakeSegmenter()
+    monkeypatch.setattr(Segmenter, "from_pretrained", lambda *arguments, **keywords: segmenter)
+    return segmenter
+
+
+def write_nifti(path, seed=0):
+    rng = np.random.default_rng(seed)
+    voxels = rng.integers(-900, 100, (24, 22, 5)).astype(np.int16)
+    voxels[:2] = -1000
+    nib.save(nib.Nifti1Image(voxels, np.diag([-1.5, -1.5, 3.0, 1.0])), path)
+    return path
+
+
+def run(*words):
+    return cli.main([str(word) for word in words])
+
+
+def in_subprocess(*words, **keywords):
+    environment = os.environ | {"PYTHONPATH": SOURCE}
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, env=environment, **keywords)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["segment", "--help"], ["demo", "-h"], ["train", "-h"]])
+def test_help_and_version_import_nothing_heavy(words):
+    script = (
+        "import sys\nfrom msdnet.cli import main\n"
+        f"try: main({words!r})\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'highdicom', 'pydicom', 'rich', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = in_subprocess("-c", script)
+    assert done.returncode == 0, done.stderr
+    assert "msdnet" in done.stdout
+
+
+def test_the_module_runs_as_the_command():
+    done = in_subprocess("-m", "msdnet", "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("msdnet ")
+
+
+def test_one_scan_goes_straight_into_the_folder(fake, tmp_path, capsys):
+    assert run("segment", write_nifti(tmp_path / "a.nii.gz"), "-o", tmp_path / "out") == 0
+    printed, errors = capsys.readouterr()
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert "Ground-glass opacity" in printed
+    assert "Consolidation" in printed
+    assert "Note: A flag." in printed
+    assert printed.rstrip().endswith(f"Report: {tmp_path / 'out' / 'report.html'}")
+    assert errors == ""
+
+
+def test_several_scans_go_into_folders_of_their_names(fake, tmp_path, capsys):
+    inputs = [write_nifti(tmp_path / "a.nii.gz"), write_nifti(tmp_path / "b.nii", seed=1)]
+    assert run("segment", *inputs, "-o", tmp_path / "out") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b"]
+    assert (tmp_path / "out" / "b" / "run.json").is_file()
+    assert capsys.readouterr().out.count("Report: ") == 2
+
+
+def test_quiet_prints_nothing(fake, tmp_path, capsys):
+    assert run("segment", write_nifti(tmp_path / "a.nii"), "-o", tmp_path / "out", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_one_bad_scan_costs_only_itself(fake, tmp_path, capsys):
+    write_nifti(tmp_path / "whole.nii")
+    content = write_nifti(tmp_path / "cut.nii").read_bytes()
+    (tmp_path / "cut.nii").write_bytes(content[: len(content) // 2])
+    assert run("segment", tmp_path / "cut.nii", tmp_path / "whole.nii", "-o", tmp_path / "out") == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole"]
+    printed, errors = capsys.readouterr()
+    assert "whole" in printed
+    assert "1 of 2 inputs failed: cut" in errors
+    assert "Traceback" not in errors
+
+
+def test_an_unexpected_failure_of_one_scan_ends_with_1(fake, tmp_path, monkeypatch, capsys):
+    whole = FakeSegmenter.segment
+    calls = []
+
+    def fail_first(self, scan, progress=None):
+        calls.append(scan)
+        if len(calls) == 1:
+            raise RuntimeError("surprise")
+        return whole(self, scan, progress)
+
+    monkeypatch.setattr(FakeSegmenter, "segment", fail_first)
+    inputs = [write_nifti(tmp_path / "a.nii"), write_nifti(tmp_path / "b.nii", seed=1)]
+    assert run("segment", *inputs, "-o", tmp_path / "out") == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b"]
+    assert "surprise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.nii", "missing.nii"], "does not exist"),
+        (["a.nii", "sub/a.nii"], "same name"),
+        (["a.nii", "--window", "5"], "--window 5"),
+        (["a.nii", "--window", "9,1"], "lower one first"),
+        (["a.nii", "--window", "low,high"], "--window low,high"),
+        (["a.nii", "--window", "nan,1"], "--window nan,1"),
+        (["a.nii", "--window", "-5,-9"], "--window -5,-9"),
+        (["a.nii", "--series", "1.2.3"], "--series"),
+        (["a.nii", "--weights", "no-such-weights"], "no-such-weights"),
+        (["a.nii", "-o", "taken"], r"mine.txt"),
+        (["a.nii", "-o", "a.nii"], "not a folder"),
+    ],
+)
+def test_every_bad_value_has_its_own_error_and_writes_nothing(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("sub", "taken"):
+        Path(folder).mkdir()
+    write_nifti(tmp_path / "a.nii")
+    write_nifti(tmp_path / "sub" / "a.nii")
+    Path("taken/mine.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    assert run("segment", *words, *([] if "-o" in words else ["-o", "out"])) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    for part in ("got:", "expected:", "do:"):
+        assert part in errors
+    assert "Traceback" not in errors
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "COMMAND"),
+        (["paint"], "invalid choice"),
+        (["segment", "a.nii"], "-o/--out"),
+        (["segment", "-o", "out"], "INPUT"),
+        (["segment", "a.nii", "-o", "out", "--device", "abacus"], "--device"),
+        (["segment", "a.nii", "-o", "out", "--grey", "--window", "0,1"], "not allowed with"),
+        (["segment", "a.nii", "-o", "out", "--sharpen"], "--sharpen"),
+    ],
+)
+def test_usage_errors_end_with_2(words, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        run(*words)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_window_may_begin_with_a_minus_sign(fake, tmp_path):
+    picture = np.random.default_rng(0).integers(0, 4000, (40, 50)).astype(np.uint16)
+    Image.fromarray(picture).save(tmp_path / "slice.png")
+    assert run("segment", tmp_path / "slice.png", "-o", tmp_path / "out", "--window", "-100,3000.5") == 0
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["options"]["window"] == [-100, 3000.5]
+
+
+@pytest.mark.parametrize("num_inputs", [1, 2])
+def test_ctrl_c_leaves_nothing_half_done(fake, tmp_path, monkeypatch, capsys, num_inputs):
+    def interrupt(self, scan, progress=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeSegmenter, "segment", interrupt)
+    inputs = [write_nifti(tmp_path / f"{index}.nii", seed=index) for index in range(num_inputs)]
+    assert run("segment", *inputs, "-o", tmp_path / "out") == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in inputs)
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_a_polite_kill_while_writing_removes_the_unfinished_folder(fake, tmp_path, monkeypatch):
+    from msdnet import study
+
+    def kill(*arguments, **keywords):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(study, "write_report", kill)
+    with pytest.raises(SystemExit) as end:
+        run("segment", write_nifti(tmp_path / "a.nii"), "-o", tmp_path / "out")
+    assert end.value.code == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["a.nii"]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_unexpected_error_shows_its_traceback_only_on_request(fake, tmp_path, monkeypatch, capsys, debug):
+    def fail(self, scan, progress=None):
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(FakeSegmenter, "segment", fail)
+    words = ["segment", write_nifti(tmp_path / "a.nii"), "-o", tmp_path / "out", *(["--debug"] if debug else [])]
+    assert run(*words) == 1
+    errors = capsys.readouterr().err
+    assert "RuntimeError: surprise" in errors
+    assert ("Traceback" in errors) is debug
+
+
+def test_demo_makes_a_scan_and_a_report_and_can_be_repeated(fake, tmp_path, monkeypatch, capsys):
+    small = make_phantom(shape=(6, 48, 48))
+    monkeypatch.setattr(phantom, "make_phantom", lambda: small)
+    for _ in range(2):
+        assert run("demo", "-o", tmp_path / "demo") == 0
+        assert f"Report: {tmp_path / 'demo' / 'result' / 'report.html'}" in capsys.readouterr().out
+        assert len(list((tmp_path / "demo" / "phantom").glob("*.dcm"))) == 6
+        assert (tmp_path / "demo" / "result" / "segmentation.dcm").is_file()
+
+
+def test_demo_touches_no_foreign_files(fake, tmp_path, capsys):
+    (tmp_path / "demo" / "result").mkdir(parents=True)
+    (tmp_path / "demo" / "result" / "mine.txt").write_text("mine")
+    assert run("demo", "-o", tmp_path / "demo") == 2
+    assert "mine.txt" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == ["result"]
+
+
+def test_info_lists_what_there_is(capsys):
+    assert run("info") == 0
+    printed = capsys.readouterr().out
+    for words in ("msdnet-paper", "Ground-glass opacity", "112120", "LICENSE-WEIGHTS", "NOTICE-DATA", "not a medical"):
+        assert words in printed
+
+
+def test_info_is_machine_readable(capsys):
+    assert run("info", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert set(facts) == {"version", "networks", "weights", "schemas", "licences"}
+    assert "msdnet" in facts["networks"]
+    assert [c["name"] for c in facts["schemas"]["ggo-consolidation"]] == ["ggo", "consolidation"]
+    assert set(facts["licences"]) == {"LICENSE", "LICENSE-WEIGHTS", "NOTICE-DATA"}
+    assert all(len(text) > 200 for text in facts["licences"].values())
+
+
+def test_a_narrow_encoding_does_not_end_a_run(monkeypatch):
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    assert run("info") == 0
+
+
+def test_a_reader_that_goes_away_is_no_error(monkeypatch, capsys):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert run("info") == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_other_libraries_are_silent_only_during_a_run(fake, tmp_path, monkeypatch, capsys):
+    whole = FakeSegmenter.segment
+
+    def talk(self, scan, progress=None):
+        warnings.warn("patient Plantedsurname", UserWarning, stacklevel=1)
+        logging.getLogger("pydicom").warning("patient Plantedsurname")
+        return whole(self, scan, progress)
+
+    monkeypatch.setattr(FakeSegmenter, "segment", talk)
+    assert run("segment", write_nifti(tmp_path / "a.nii"), "-o", tmp_path / "out", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert logging.root.manager.disable == 0

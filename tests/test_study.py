@@ -1,0 +1,274 @@
+"""A study's folder is whole or absent, says what it must, and names nobody outside DICOM."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from msdnet import study
+from msdnet.errors import OptionError, OutputError, ScanError
+from msdnet.labels import get_schema
+from msdnet.prediction import Segmentation
+from msdnet.scans import find_scans
+from msdnet.study import replaced_folder, segment_study
+
+SECRETS = ("plantedgiven", "plantedsurname", "4711-AB", "19010203", "20200317")
+
+
+class FakeSegmenter:
+    """Marks a box in the scan's middle; counts its calls."""
+
+    flips, all_slices = True, False
+
+    def __init__(self) -> None:
+        self.num_calls = 0
+
+    def segment(self, scan, progress=None):
+        self.num_calls += 1
+        labels = np.zeros(scan.voxels.shape, np.uint8)
+        labels[tuple(slice(size // 3, 2 * size // 3 + 1) for size in labels.shape)] = 1
+        labels[tuple(size // 2 for size in labels.shape)] = 2
+        if progress is not None:
+            progress(1, 2)
+            progress(2, 2)
+        schema = get_schema("ggo-consolidation")
+        note = f"A flag that quotes {scan.source.datasets[0].PatientName}." if scan.source.datasets else "A flag."
+        return Segmentation(scan, labels, schema, "fake-weights", "0f" * 32, "cpu", notes=(note,))
+
+
+@pytest.fixture
+def nifti(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    voxels = rng.integers(-900, 100, (24, 22, 9)).astype(np.int16)
+    voxels[:2] = -1000
+    path = tmp_path / "chest.nii.gz"
+    nib.save(nib.Nifti1Image(voxels, np.diag([-1.5, -1.5, 3.0, 1.0])), path)
+    return path
+
+
+@pytest.fixture
+def dicom(tmp_path) -> Path:
+    """A CT series of a named patient, in a folder named after her."""
+    folder = tmp_path / "Plantedgiven_Plantedsurname"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    study_uid, series_uid, frame_uid = generate_uid(), generate_uid(), generate_uid()
+    for index in range(6):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = CTImageStorage
+        meta.MediaStorageSOPInstanceUID = generate_uid()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        slice_ = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        slice_.update(
+            {
+                "SOPClassUID": CTImageStorage, "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
+                "StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid, "FrameOfReferenceUID": frame_uid,
+                "PatientName": "Plantedsurname^Plantedgiven", "PatientID": "4711-AB", "PatientBirthDate": "19010203",
+                "PatientSex": "F", "StudyDate": "20200317", "StudyTime": "101112", "StudyID": "77",
+                "AccessionNumber": "", "ReferringPhysicianName": "", "Manufacturer": "", "Modality": "CT",
+                "SeriesNumber": 2, "InstanceNumber": index + 1, "PositionReferenceIndicator": "",
+                "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"], "Rows": 20, "Columns": 24,
+                "PixelSpacing": [1.5, 1.5], "SliceThickness": 3, "ImagePositionPatient": [-18, -15, 3 * index],
+                "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "RescaleSlope": 1, "RescaleIntercept": -1024,
+                "RescaleType": "HU", "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2",
+                "BitsAllocated": 16, "BitsStored": 12, "HighBit": 11, "PixelRepresentation": 0, "KVP": 120,
+            }
+        )  # fmt: skip
+        slice_.PixelData = rng.integers(0, 1100, (20, 24)).astype(np.uint16).tobytes()
+        slice_.save_as(folder / f"{index}.dcm", enforce_file_format=True)
+    return folder
+
+
+def scan_of(path):
+    return find_scans([path])[0]
+
+
+def names_in(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_volume_yields_every_file_and_no_dicom(nifti, tmp_path):
+    result = segment_study(scan_of(nifti), tmp_path / "out", FakeSegmenter())
+    expected = ["labels.nii.gz", "measures.csv", "measures.json", "overview.png", "report.html", "run.json"]
+    assert names_in(tmp_path / "out") == expected
+    assert result.report == tmp_path / "out" / "report.html"
+    labels = np.asarray(nib.load(tmp_path / "out" / "labels.nii.gz").dataobj)
+    assert [m.voxels for m in result.measures] == [np.count_nonzero(labels == 1), np.count_nonzero(labels == 2)]
+    record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+    assert set(record["seconds"]) == {"read", "segment", "write", "report"}
+    assert record["options"]["flips"] is True
+    assert record["notes"] == ["A flag."]
+    assert sorted(record["files"].values()) == expected
+
+
+def test_a_dicom_series_yields_a_segmentation_too(dicom, tmp_path):
+    result = segment_study(scan_of(dicom), tmp_path / "out", FakeSegmenter())
+    assert result.files["segmentation"] == "segmentation.dcm"
+    assert (tmp_path / "out" / "segmentation.dcm").is_file()
+    assert "contains DICOM with patient data" in result.report.read_text(encoding="utf-8")
+
+
+def test_anonymous_leaves_dicom_out_and_says_so(dicom, tmp_path):
+    result = segment_study(scan_of(dicom), tmp_path / "out", FakeSegmenter(), anonymous=True)
+    assert not list((tmp_path / "out").glob("*.dcm"))
+    record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+    assert record["segmentation_absent"]
+    assert any("No DICOM SEG was written" in note for note in result.notes)
+    assert "contains DICOM with patient data" not in result.report.read_text(encoding="utf-8")
+
+
+def test_a_picture_yields_an_index_png(tmp_path):
+    rng = np.random.default_rng(2)
+    Image.fromarray(rng.integers(0, 255, (40, 50)).astype(np.uint8)).save(tmp_path / "slice.png")
+    result = segment_study(scan_of(tmp_path / "slice.png"), tmp_path / "out", FakeSegmenter())
+    with Image.open(tmp_path / "out" / "labels.png") as labels:
+        assert labels.size == (50, 40)
+    assert [m.volume_ml for m in result.measures] == [None, None]
+
+
+def test_nothing_outside_dicom_names_the_patient(dicom, tmp_path):
+    result = segment_study(scan_of(dicom), tmp_path / "out", FakeSegmenter(), in_subfolder=True)
+    assert result.name == json.loads((result.folder / "run.json").read_text())["input"]["sha256"][:12]
+    assert result.folder == tmp_path / "out" / result.name
+    uids = {str(scan_of(dicom).paths[0])}
+    for path in result.folder.iterdir():
+        assert not any(secret.casefold() in path.name.casefold() for secret in SECRETS)
+        if path.suffix == ".dcm":
+            continue
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            assert content[3] & 0x08 == 0  # no file name in the gzip header
+            content = nib.load(path).header.binaryblock
+        text = content.decode("latin-1").casefold()
+        for secret in (*SECRETS, *uids, str(tmp_path), "1.2.826.0.1.3680043"):
+            assert secret.casefold() not in text, f"{path.name} holds {secret}"
+
+
+def test_an_earlier_result_is_replaced_as_a_whole(nifti, dicom, tmp_path):
+    segment_study(scan_of(dicom), tmp_path / "out", FakeSegmenter())
+    assert "segmentation.dcm" in names_in(tmp_path / "out")
+    segment_study(scan_of(nifti), tmp_path / "out", FakeSegmenter())
+    assert "segmentation.dcm" not in names_in(tmp_path / "out")
+    assert [name for name in names_in(tmp_path) if name.startswith("out")] == ["out"]
+
+
+def test_foreign_files_are_never_touched(nifti, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    segmenter = FakeSegmenter()
+    with pytest.raises(OptionError, match=r"thesis\.txt"):
+        segment_study(scan_of(nifti), out, segmenter)
+    assert segmenter.num_calls == 0
+    assert names_in(out) == ["thesis.txt"]
+
+
+def test_a_file_added_to_an_earlier_result_is_never_touched(nifti, tmp_path):
+    out = tmp_path / "out"
+    segment_study(scan_of(nifti), out, FakeSegmenter())
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(OptionError, match=r"notes\.txt"):
+        segment_study(scan_of(nifti), out, FakeSegmenter())
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_a_record_that_claims_foreign_files_does_not_reach_outside(nifti, tmp_path):
+    out = tmp_path / "out"
+    segment_study(scan_of(nifti), out, FakeSegmenter())
+    (out / "sub").mkdir()
+    (out / "sub" / "mine.txt").write_text("mine")
+    record = json.loads((out / "run.json").read_text())
+    record["files"]["sub"] = "sub"
+    (out / "run.json").write_text(json.dumps(record))
+    with pytest.raises(OptionError, match="sub"):
+        segment_study(scan_of(nifti), out, FakeSegmenter())
+    assert (out / "sub" / "mine.txt").is_file()
+
+
+@pytest.mark.parametrize("target", ["out", "out/deeper"])
+def test_an_output_that_is_a_file_is_refused(nifti, tmp_path, target):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OptionError, match="not a folder"):
+        segment_study(scan_of(nifti), tmp_path / target, FakeSegmenter())
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_the_working_folder_can_be_the_output(nifti, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.chdir(out)
+    for _ in range(2):
+        segment_study(scan_of(nifti), Path(), FakeSegmenter())
+        assert "run.json" in names_in(out)
+        assert not [name for name in names_in(out) if "unfinished" in name]
+    assert out.samefile(Path.cwd())
+
+
+@pytest.mark.parametrize("step", ["write_labels", "draw_overview", "write_report", "write_run_record"])
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_a_failure_at_any_step_leaves_the_output_as_it_was(nifti, tmp_path, monkeypatch, step, error):
+    out = tmp_path / "out"
+    segment_study(scan_of(nifti), out, FakeSegmenter())
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def fail(*arguments, **keywords):
+        raise error
+
+    monkeypatch.setattr(study, step, fail)
+    with pytest.raises(OutputError if isinstance(error, OSError) else type(error)):
+        segment_study(scan_of(nifti), out, FakeSegmenter())
+    with pytest.raises(OutputError if isinstance(error, OSError) else type(error)):
+        segment_study(scan_of(nifti), tmp_path / "new", FakeSegmenter())
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert names_in(tmp_path) == ["chest.nii.gz", "out"]
+
+
+def test_an_unreadable_scan_leaves_nothing(tmp_path):
+    (tmp_path / "broken.nii.gz").write_bytes(b"\x1f\x8b" + b"nothing" * 20)
+    with pytest.raises(ScanError):
+        segment_study(scan_of(tmp_path / "broken.nii.gz"), tmp_path / "out", FakeSegmenter())
+    assert names_in(tmp_path) == ["broken.nii.gz"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_killed_process_leaves_no_output(tmp_path):
+    out = tmp_path / "out"
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with replaced_folder(out) as folder:
+            (folder / "labels.nii.gz").write_bytes(b"half")
+            os.write(writing, b"half-way")
+            time.sleep(60)
+        os._exit(0)
+    assert os.read(reading, 8) == b"half-way"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(reading)
+    os.close(writing)
+    assert not out.exists()
+    with replaced_folder(out) as folder:
+        (folder / "whole").touch()
+    assert names_in(out) == ["whole"]
+
+
+def test_progress_rises_from_nothing_to_everything(nifti, tmp_path):
+    told = []
+    segment_study(
+        scan_of(nifti), tmp_path / "out", FakeSegmenter(), progress=lambda stage, share: told.append((stage, share))
+    )
+    assert list(dict.fromkeys(stage for stage, _ in told)) == ["read", "segment", "write", "report"]
+    shares = [share for _, share in told]
+    assert shares[0] == 0
+    assert shares[-1] == pytest.approx(1)
+    assert shares == sorted(shares)
