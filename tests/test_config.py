@@ -29,6 +29,10 @@ def test_experiment_files_exist() -> None:
         ({"name": "x", "training": {"steps": 1}, "optimizer": "sgd"}, "unknown: optimizer"),
         ({"name": "x", "training": {"stepps": 1}}, "stepps"),
         ({"name": "x", "training": {"steps": 0}}, "steps"),
+        ({"name": "x", "training": {"steps": 1.5}}, "steps"),
+        ({"name": "x", "training": {"steps": 1, "learning_rate": "fast"}}, "learning_rate"),
+        ({"name": "x", "training": {"steps": 1}, "preprocessing": {"window_hu": [1, 2, 3]}}, "window_hu"),
+        ({"name": "x", "training": {"steps": 1, "size": 100}}, "size"),
         ({"name": "x", "training": {"steps": 1}, "class_weights": "some"}, "class_weights"),
         ({"name": "x", "training": {"steps": 1}, "num_folds": 1}, "num_folds"),
         ({"name": "x", "training": {"steps": 1}, "preprocessing": {"size": 100}}, "size"),
@@ -38,6 +42,11 @@ def test_experiment_files_exist() -> None:
 def test_a_wrong_experiment_is_refused_by_name(content: Any, named: str) -> None:
     with pytest.raises(OptionError, match=named):
         experiment_from(content)
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
+    experiment = experiment_from({"name": "x", "training": {"steps": 1, "learning_rate": "1e-3", "size": None}})
+    assert experiment.training.learning_rate == 1e-3
 
 
 def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:

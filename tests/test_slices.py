@@ -44,6 +44,14 @@ def test_canonical_axes_and_back_is_the_identity(orientation: str) -> None:
     assert np.array_equal(from_canonical(canonical.array, scan), scan.voxels)
 
 
+def test_an_unoriented_volume_has_its_last_axis_as_the_slice() -> None:
+    volume = hd.Volume(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4), "PATIENT")
+    scan = Scan(volume, "HU", True, False, Source("volume", "x", "0"))
+    canonical = to_canonical(scan)
+    assert canonical.array.shape == (4, 3, 2)
+    assert np.array_equal(from_canonical(canonical.array, scan), scan.voxels)
+
+
 def test_a_scan_of_unknown_orientation_keeps_its_axes() -> None:
     volume = hd.Volume(np.zeros((1, 3, 4), np.uint8), np.eye(4), "PATIENT")
     scan = Scan(volume, "grey", False, False, Source("picture", "x", "0"))

@@ -100,7 +100,8 @@ def demo(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         print(f"Making a synthetic chest CT in {phantom}", flush=True)
     write_phantom_dicom(make_phantom(), phantom)
-    return main(["segment", str(phantom), "-o", str(result), *(["--quiet"] if arguments.quiet else [])])
+    flags = [f"--{name}" for name in ("quiet", "debug") if getattr(arguments, name)]
+    return main(["segment", str(phantom), "-o", str(result), *flags])
 
 
 def info(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from msdnet.errors import OptionError
 
@@ -23,6 +23,11 @@ class Preprocessing:
         std: Divides grey after that.
         margin_mm: How far the field of view reaches beyond the lungs' bounding box in a scan with a full field of view.
         cavity_margin_mm: How far beyond the lungs' hull a lesion may lie before it is discarded.
+        lung_below_hu: Air below this is lung where it lies inside the body; above diseased lung, below fat.
+        pure_air_hu: Air whose median is below this is trachea, stomach or bowel, not lung.
+        beyond_mm: Slices this near the lungs are looked at too.
+        steady_mm: The view of a slice holds the lungs of slices this near.
+        smallest_view: Smallest view of a slice, as a share of the whole scan's, along each axis.
     """
 
     window_hu: tuple[float, float] = (-1100.0, 250.0)
@@ -30,15 +35,21 @@ class Preprocessing:
     mean: float = 0.45
     std: float = 0.30
     margin_mm: float = 12.0
-    cavity_margin_mm: float = 6.0
+    cavity_margin_mm: float = 2.0
+    lung_below_hu: float = -350.0
+    pure_air_hu: float = -945.0
+    beyond_mm: float = 5.0
+    steady_mm: float = 10.0
+    smallest_view: float = 0.5
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "window_hu", tuple(float(v) for v in self.window_hu))
         _require(self.window_hu[0] < self.window_hu[1], "window_hu", self.window_hu, "LOW < HIGH")
         _require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
         _require(self.std > 0, "std", self.std, "a number above 0")
-        _require(self.margin_mm >= 0, "margin_mm", self.margin_mm, "0 or more")
-        _require(self.cavity_margin_mm >= 0, "cavity_margin_mm", self.cavity_margin_mm, "0 or more")
+        for name in ("margin_mm", "cavity_margin_mm", "beyond_mm", "steady_mm"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        _require(0 <= self.smallest_view <= 1, "smallest_view", self.smallest_view, "a share, 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,6 @@ class Augmentation:
         noise: Largest standard deviation of Gaussian noise on the scale 0..1.
         blur: Probability of a slight blur.
         elastic: Largest displacement by a smooth random field, as a share of the side.
-        cutmix: Probability that a rectangle of a slice is replaced by that of another one.
     """
 
     rotation_deg: float = 180.0
@@ -71,15 +81,13 @@ class Augmentation:
     noise: float = 0.04
     blur: float = 0.2
     elastic: float = 0.02
-    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", tuple(float(v) for v in self.scale))
         _require(0 < self.scale[0] <= self.scale[1], "scale", self.scale, "0 < SMALLEST <= LARGEST")
         for name in ("rotation_deg", "stretch", "shift", "contrast", "brightness", "gamma", "noise", "elastic"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("blur", "cutmix"):
-            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability")
+        _require(0 <= self.blur <= 1, "blur", self.blur, "a probability")
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,10 @@ class Stage:
 
     def __post_init__(self) -> None:
         _require(self.steps >= 1, "steps", self.steps, "at least 1")
-        _require(self.num_labelled + self.num_weak >= 2, "num_labelled + num_weak", 0, "a batch of at least 2 slices")
+        batch = self.num_labelled + self.num_weak
+        _require(batch >= 2, "num_labelled + num_weak", batch, "a batch of at least 2 slices")
+        if self.size is not None:
+            _require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
         _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= DECAY < 1")
 
@@ -221,7 +232,31 @@ def from_mapping(kind: type[T], content: Any, where: str) -> T:
             expected="keys among " + ", ".join(fields),
             do="correct the experiment file",
         )
-    return kind(**content)
+    hints = get_type_hints(kind)
+    return kind(**{name: _converted(value, hints[name], f"{where}: {name}") for name, value in content.items()})
+
+
+def _converted(value: Any, hint: Any, name: str) -> Any:
+    """The value as its annotation wants it: YAML reads 1e-3 as text, and JSON has lists for tuples."""
+    if hint == int | None and value is None:
+        return None
+    if hint == int | None:
+        hint = int
+    good = True
+    if hint is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            good = False
+    elif hint in (int, bool, str):
+        good = type(value) is hint
+    elif hint == tuple[float, float]:
+        good = isinstance(value, list | tuple) and len(value) == 2
+        if good:
+            return tuple(_converted(v, float, name) for v in value)
+    wanted = getattr(hint, "__name__", str(hint)) if hint != tuple[float, float] else "two numbers"
+    _require(good and hint is not float, name, value, wanted)
+    return value
 
 
 def _mapping(content: Any, where: str) -> Mapping[str, Any]:

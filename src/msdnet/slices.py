@@ -23,9 +23,16 @@ Array = np.ndarray[Any, Any]
 CANONICAL = "HPL"  # slices from feet to head, rows to posterior, columns to the patient's left
 
 
-def to_canonical(scan: Scan) -> hd.Volume:
-    """The scan's volume with its axes as slice, row, column; unchanged where the orientation is unknown."""
-    return scan.volume.to_patient_orientation(CANONICAL) if scan.orientation_known else scan.volume
+def to_canonical(scan: Scan, array: Array | None = None) -> hd.Volume:
+    """The scan's voxels, or an array on its grid, with the axes slice, row, column; a view, never resampled.
+
+    Slices go towards the head, rows to the back, columns to the patient's left. Where the orientation is unknown,
+    the last axis of a volume is taken as the slice, as its formats store it, and nothing is flipped.
+    """
+    volume = scan.volume if array is None else scan.volume.with_array(array)
+    if scan.orientation_known:
+        return volume.to_patient_orientation(CANONICAL)
+    return volume.permute_spatial_axes((2, 1, 0)) if scan.source.kind == "volume" else volume
 
 
 def from_canonical(labels: Array, scan: Scan) -> Array:
@@ -34,7 +41,7 @@ def from_canonical(labels: Array, scan: Scan) -> Array:
     Shapes: labels (S, H, W) on `to_canonical(scan)` -> the scan's own shape.
     """
     if not scan.orientation_known:
-        return labels
+        return np.ascontiguousarray(labels.transpose(2, 1, 0)) if scan.source.kind == "volume" else labels
     own = scan.volume.get_closest_patient_orientation()
     return np.ascontiguousarray(to_canonical(scan).with_array(labels).to_patient_orientation(own).array)
 
@@ -83,9 +90,9 @@ def unfit(planes: Tensor, plan: Fit) -> Tensor:
 def to_grey(slices: Array, intensity: str, settings: Preprocessing) -> Tensor:
     """Grey on the scale 0..1.
 
-    Shapes: slices (B, H, W), HU or grey 0..255 -> (B, 1, H, W) float32.
+    Shapes: slices of any shape, HU or grey 0..255 -> the same shape, float32.
     """
-    grey = torch.from_numpy(np.ascontiguousarray(slices)).float()[:, None]
+    grey = torch.from_numpy(np.ascontiguousarray(slices)).float()
     if intensity == "HU":
         low, high = settings.window_hu
         return ((grey - low) / (high - low)).clamp(0, 1)

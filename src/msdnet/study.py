@@ -158,7 +158,7 @@ def replaced_folder(out: Path) -> Iterator[Path]:
         OutputError: if the disk is full or the folder cannot be written.
     """
     out = out.resolve()
-    fixed = out.exists() and (os.path.ismount(out) or out == Path.cwd())
+    fixed = out.exists() and (os.path.ismount(out) or out == Path.cwd() or not os.access(out.parent, os.W_OK))
     unfinished = (out if fixed else out.parent) / f"{out.name}.unfinished-{secrets.token_hex(4)}"
     try:
         unfinished.mkdir(parents=True)

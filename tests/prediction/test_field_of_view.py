@@ -29,7 +29,8 @@ def _chest(num_slices: int = 12, lungs: range = range(3, 9)) -> np.ndarray:
 
 
 def test_lungs_are_found_without_couch_gas_or_room_air() -> None:
-    lungs = find_lungs(_chest(), SPACING)
+    lungs, middle = find_lungs(_chest(), SPACING, SETTINGS)
+    assert middle == pytest.approx(80, abs=1)
     assert np.array_equal(np.flatnonzero(lungs.any(axis=(1, 2))), np.arange(3, 9))
     truth = np.zeros((120, 160), bool)
     for column in (50, 110):
@@ -40,14 +41,57 @@ def test_lungs_are_found_without_couch_gas_or_room_air() -> None:
 def test_the_box_holds_the_lungs_and_a_margin_and_slices_without_lung_are_skipped() -> None:
     view = find_field_of_view(_chest(), SPACING, SETTINGS)
     assert view.slices == tuple(range(2, 10))  # lungs in 3..8, one neighbour at each end
-    assert view.rows == (25, 96)  # lungs in rows 30..90, 5 pixels of margin
-    assert view.columns == (25, 136)
+    # lungs in rows 30..90 and columns 30..130, 5 pixels of margin
+    assert all(view.box(z) == (slice(25, 96), slice(25, 136)) for z in view.slices)
     assert view.cavity is not None
     assert view.notes == ()
 
 
-def test_all_slices_can_be_asked_for() -> None:
-    assert find_field_of_view(_chest(), SPACING, SETTINGS, all_slices=True).slices == tuple(range(12))
+def test_the_view_follows_lungs_that_taper_but_not_below_half_of_the_whole() -> None:
+    hu = _chest()
+    hu[6:9][hu[6:9] == -860] = 40
+    for column in (60, 100):
+        hu[6:9, _disk((120, 160), (60, column), (5, 4))] = -860
+    view = find_field_of_view(hu, SPACING, SETTINGS)
+    assert view.box(3) == (slice(25, 96), slice(25, 136))
+    rows, columns = view.box(8)
+    assert (rows.start, rows.stop) == (40, 81)  # half of 60 rows about the middle, and the margin
+    assert columns.stop - columns.start == 61
+
+
+def test_all_slices_can_be_asked_for_and_then_lesions_may_lie_in_them() -> None:
+    view = find_field_of_view(_chest(), SPACING, SETTINGS, all_slices=True)
+    assert view.slices == tuple(range(12))
+    assert view.cavity is not None
+    assert view.cavity[[0, 1, 10, 11]].all()
+    assert not view.cavity[5].all()
+
+
+def test_a_slice_next_to_the_lungs_has_the_cavity_of_its_neighbour() -> None:
+    view = find_field_of_view(_chest(), SPACING, SETTINGS)
+    assert view.cavity is not None
+    assert np.array_equal(view.cavity[2], view.cavity[3])
+    assert not view.cavity[1].any()
+
+
+def test_a_lung_that_the_edge_of_the_picture_cuts_is_found_and_flagged() -> None:
+    cut = _chest()[:, :, 50:]  # through the middle of the right lung
+    lungs, _ = find_lungs(cut, SPACING, SETTINGS)
+    assert lungs[5, 60, 0]
+    assert lungs[5, 60, 60]
+    assert not lungs[:, 107:].any()
+    view = find_field_of_view(cut, SPACING, SETTINGS)
+    assert view.box(5)[1].start == 0
+    assert any("edge of the picture" in note for note in view.notes)
+
+
+def test_a_wholly_consolidated_lung_is_looked_at_like_the_other_and_flagged() -> None:
+    hu = _chest()
+    hu[:, :, 85:][hu[:, :, 85:] == -860] = 30
+    view = find_field_of_view(hu, SPACING, SETTINGS)
+    assert view.cavity is not None
+    assert view.cavity[5, 60, 110]
+    assert any("Only one" in note for note in view.notes)
 
 
 def test_consolidation_at_the_back_of_one_lung_stays_in_the_cavity() -> None:

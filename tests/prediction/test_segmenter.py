@@ -84,10 +84,10 @@ def test_flips_average_the_four_mirror_images() -> None:
             score = torch.linspace(2, -2, images.shape[-1]).expand_as(images)
             return torch.cat([-score, score], dim=1)
 
-    grey = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    once = predict_probabilities(LeftRight(), grey, CARD.preprocessing)
-    four = predict_probabilities(LeftRight(), grey, CARD.preprocessing, flips=True)
-    assert once[0, 1, 0, 0] > 0.9
+    grey = [torch.rand(64, 64, generator=torch.Generator().manual_seed(0))]
+    once = predict_probabilities(LeftRight(), grey, CARD.preprocessing)[0]
+    four = predict_probabilities(LeftRight(), grey, CARD.preprocessing, flips=True)[0]
+    assert once[1, 0, 0] > 0.9
     assert torch.allclose(four, torch.full_like(four, 0.5), atol=1e-5)
 
 

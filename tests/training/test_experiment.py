@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from msdnet.config import Experiment, Preprocessing, Stage
 from msdnet.data.covid_semiseg import TrainingSlice
+from msdnet.errors import OptionError
 from msdnet.networks import build_network
 from msdnet.training import stage as stage_module
 from msdnet.training.experiment import run_experiment
@@ -110,3 +111,6 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path) -> None:
     run_experiment(experiment, data, tmp_path / "out", device="cpu")  # everything is finished: nothing is trained anew
     assert (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns == before
     assert isinstance(network, torch.nn.Module)
+    other = dataclasses.replace(experiment, focal_gamma=1.0)
+    with pytest.raises(OptionError, match="focal_gamma"):
+        run_experiment(other, data, tmp_path / "out", device="cpu")

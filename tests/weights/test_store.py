@@ -60,6 +60,13 @@ def test_weights_of_another_network_are_refused(stored: Path) -> None:
         load_weights(stored)
 
 
+def test_loading_builds_without_pretrained_weights(stored: Path) -> None:
+    card = json.loads((stored / "card.json").read_text())
+    card["network_arguments"]["pretrained"] = True
+    (stored / "card.json").write_text(json.dumps(card))
+    load_weights(stored)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "x"}'])
 def test_a_broken_card_is_refused(stored: Path, text: str) -> None:
     (stored / "card.json").write_text(text)
@@ -80,6 +87,7 @@ def test_the_embedded_weights_are_light_and_say_what_they_are() -> None:
     for text in (card.trained_on, card.terms, card.limits, card.intended_use, card.input, card.conventions):
         assert text
     assert {f["class_name"] for f in card.figures} == {"ggo", "consolidation", "any_lesion"}
+    assert all(f["num_slices"] == 50 for f in card.figures)
     assert card.recipe["network_arguments"] == card.network_arguments
     network, _ = load_weights()
     assert sum(p.numel() for p in network.parameters()) == 16_104_195

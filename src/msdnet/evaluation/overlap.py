@@ -99,10 +99,12 @@ def count_overlap(
 def write_overlaps(path: Path, overlaps: Iterable[SliceOverlap]) -> None:
     """The rows as CSV, one column per field."""
     names = [f.name for f in dataclasses.fields(SliceOverlap)]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    unfinished = path.with_suffix(".partial")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows([getattr(row, n) for n in names] for row in overlaps)
+    unfinished.replace(path)
 
 
 def read_overlaps(path: Path) -> list[SliceOverlap]:

@@ -29,10 +29,10 @@ class ClassFigures:
     dsc: float | None
     dsc_sd: float | None
     dsc_interval: tuple[float, float] | None
-    dsc_empty_is_one: float
+    dsc_empty_is_one: float | None
     dsc_pooled: float
     sensitivity: float | None
-    specificity: float
+    specificity: float | None
     false_area: float | None
 
 
@@ -62,8 +62,8 @@ def overlap_table(overlaps: Sequence[SliceOverlap], schema: LabelSchema) -> str:
         interval = f"{f.dsc_interval[0]:.3f} to {f.dsc_interval[1]:.3f}" if f.dsc_interval else "-"
         lines.append(
             f"| {titles[f.class_name]} | {f.num_slices_with_class} of {f.num_slices} "
-            f"| {_text(f.dsc)} ({_text(f.dsc_sd)}) | {interval} | {f.dsc_empty_is_one:.3f} | {f.dsc_pooled:.3f} "
-            f"| {_text(f.sensitivity)} | {f.specificity:.3f} | {_text(f.false_area, 4)} |"
+            f"| {_text(f.dsc)} ({_text(f.dsc_sd)}) | {interval} | {_text(f.dsc_empty_is_one)} | {f.dsc_pooled:.3f} "
+            f"| {_text(f.sensitivity)} | {_text(f.specificity)} | {_text(f.false_area, 4)} |"
         )
     return "\n".join(lines) + "\n\n" + CONVENTIONS + "\n"
 
@@ -72,6 +72,7 @@ def _figures(rows: Sequence[SliceOverlap], class_name: str) -> ClassFigures:
     present = [r for r in rows if r.present]
     absent = [r for r in rows if not r.present]
     dsc = [r.dsc for r in present]
+    specificities = [r.specificity for r in rows if r.fp + r.tn]
     tp, fp, fn = (sum(getattr(r, k) for r in rows) for k in ("tp", "fp", "fn"))
     return ClassFigures(
         class_name=class_name,
@@ -80,10 +81,10 @@ def _figures(rows: Sequence[SliceOverlap], class_name: str) -> ClassFigures:
         dsc=float(np.mean(dsc)) if dsc else None,
         dsc_sd=float(np.std(dsc, ddof=1)) if len(dsc) > 1 else None,
         dsc_interval=bootstrap_interval(present, dsc) if dsc else None,
-        dsc_empty_is_one=float(np.mean([r.dsc for r in rows])),
+        dsc_empty_is_one=float(np.mean([r.dsc for r in rows])) if rows else None,
         dsc_pooled=2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1.0,
         sensitivity=float(np.mean([r.sensitivity for r in present])) if present else None,
-        specificity=float(np.nanmean([r.specificity for r in rows])),
+        specificity=float(np.mean(specificities)) if specificities else None,
         false_area=float(np.mean([r.fp / (r.fp + r.tn) for r in absent])) if absent else None,
     )
 

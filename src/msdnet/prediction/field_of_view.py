@@ -1,6 +1,6 @@
-"""Where in a scan the lungs are: the box and the slices the network sees, and the chest cavity lesions may lie in.
+"""Where in a scan the lungs are: the boxes and the slices the network sees, and the chest cavity lesions may lie in.
 
-The box only chooses what is cropped; the network sees every pixel in it. Nothing here can mark a lesion.
+A box only chooses what is cropped; the network sees every pixel in it. Nothing here can mark a lesion.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from skimage.morphology import convex_hull_image
 from msdnet.config import Preprocessing
 
 Array = np.ndarray[Any, Any]
+Box = tuple[slice, slice]
 
-AIR_BELOW_HU = -350  # diseased lung too, but not fat
 BODY_ABOVE_HU = -300
-PURE_AIR_HU = -960  # air in trachea, stomach and bowel is darker than lung, which has tissue in it
 COUCH_GAP_MM = 4.0
 MIN_SHARE_OF_LARGEST = 0.03
 MIN_LUNG_CM2 = 1.0
-NEIGHBOUR_MM = 8.0  # cavity: a consolidated place is taken from slices this near where it is aerated
 COARSE_MM = 1.4
+MIRRORED_BELOW, TIP_BELOW = 0.85, 0.25
 
 
 @dataclass(frozen=True)
@@ -32,93 +31,144 @@ class FieldOfView:
 
     Attributes:
         slices: Indices of the slices the network sees.
-        rows: First and one past the last row of the box.
-        columns: First and one past the last column of the box.
+        extents: (S, 4) int: first row, one past the last row, first column, one past the last column of each slice.
         cavity: (S, H, W) bool, where lesions may lie; None where it cannot be known.
         notes: What a reader should know.
     """
 
     slices: tuple[int, ...]
-    rows: tuple[int, int]
-    columns: tuple[int, int]
+    extents: Array
     cavity: Array | None
     notes: tuple[str, ...] = ()
 
+    def box(self, index: int) -> Box:
+        """The rows and columns of one slice that the network sees."""
+        top, bottom, left, right = (int(v) for v in self.extents[index])
+        return slice(top, bottom), slice(left, right)
 
-def whole_field(shape: tuple[int, ...]) -> FieldOfView:
+
+def whole_field(shape: tuple[int, ...], *notes: str) -> FieldOfView:
     """Every slice, whole."""
-    return FieldOfView(tuple(range(shape[0])), (0, shape[1]), (0, shape[2]), None)
+    return FieldOfView(tuple(range(shape[0])), np.tile([0, shape[1], 0, shape[2]], (shape[0], 1)), None, notes)
 
 
 def find_field_of_view(
     hu: Array, spacing_mm: tuple[float, float, float], settings: Preprocessing, *, all_slices: bool = False
 ) -> FieldOfView:
-    """The lungs' box with a margin, the slices that show lung (and their neighbours), and the chest cavity.
+    """The lungs' boxes with a margin, the slices that show lung (and their neighbours), and the chest cavity.
 
     Shapes: hu (S, H, W) -> cavity (S, H, W).
 
     Args:
         hu: Canonical axes.
         spacing_mm: Between slices, rows and columns.
-        settings: Margins.
-        all_slices: Look at every slice; box and cavity stay.
+        settings: Margins and thresholds.
+        all_slices: Look at every slice; far from any lung, the cavity is the whole slice.
     """
     step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
-    coarse_spacing = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
-    lungs = find_lungs(hu[:, ::step, ::step], coarse_spacing)
-    area_cm2 = lungs.sum(axis=(1, 2)) * coarse_spacing[1] * coarse_spacing[2] / 100.0
-    if not (area_cm2 >= MIN_LUNG_CM2).any():
-        note = "No lung was found; every slice was segmented whole, and the result should not be trusted."
-        return FieldOfView(tuple(range(hu.shape[0])), (0, hu.shape[1]), (0, hu.shape[2]), None, (note,))
-
-    reach = max(1, round(5.0 / spacing_mm[0]))
-    shows_lung = ndimage.binary_dilation(area_cm2 >= MIN_LUNG_CM2, iterations=reach)
-    slices = tuple(range(hu.shape[0])) if all_slices else tuple(int(i) for i in np.flatnonzero(shows_lung))
-    rows = _range(np.asarray(lungs.any(axis=(0, 2))), step, settings.margin_mm / spacing_mm[1], hu.shape[1])
-    columns = _range(np.asarray(lungs.any(axis=(0, 1))), step, settings.margin_mm / spacing_mm[2], hu.shape[2])
-    cavity = find_cavity(lungs, coarse_spacing, settings.cavity_margin_mm)
+    spacing = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
+    lungs, middle = find_lungs(hu[:, ::step, ::step], spacing, settings)
+    area_cm2 = lungs.sum(axis=(1, 2)) * spacing[1] * spacing[2] / 100.0
+    shown = area_cm2 >= MIN_LUNG_CM2
+    if not shown.any():
+        return whole_field(
+            hu.shape, "No lung was found: every slice was segmented whole, and the result should not be trusted."
+        )
+    near = ndimage.binary_dilation(shown, iterations=max(1, round(settings.beyond_mm / spacing[0])))
+    cavity = find_cavity(lungs, middle, spacing, settings.cavity_margin_mm)
+    nearest = ndimage.distance_transform_edt(~shown, return_distances=False, return_indices=True)[0]
+    cavity = cavity[nearest] & (near | shown)[:, None, None]
+    if all_slices:
+        cavity[~near] = True
+    rows = _extents(np.asarray(lungs.any(axis=2)), spacing[0], settings) * step
+    columns = _extents(np.asarray(lungs.any(axis=1)), spacing[0], settings) * step
+    extents = np.concatenate(
+        [
+            _widen(rows, step, settings.margin_mm / spacing_mm[1], hu.shape[1]),
+            _widen(columns, step, settings.margin_mm / spacing_mm[2], hu.shape[2]),
+        ],
+        axis=1,
+    )
+    slices = tuple(range(hu.shape[0])) if all_slices else tuple(int(i) for i in np.flatnonzero(near))
     fine = cavity.repeat(step, axis=1).repeat(step, axis=2)[:, : hu.shape[1], : hu.shape[2]]
-    return FieldOfView(slices, rows, columns, fine, _partial_notes(lungs, area_cm2))
+    return FieldOfView(slices, extents, fine, _partial_notes(lungs, middle, area_cm2))
 
 
-def find_lungs(hu: Array, spacing_mm: tuple[float, float, float]) -> Array:
-    """A coarse mask of aerated lung: air inside the body that is not as dark as pure air; (S, H, W) bool."""
+def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Preprocessing) -> tuple[Array, float]:
+    """A coarse mask of aerated lung, (S, H, W) bool, and the column of the body's middle.
+
+    Lung is air inside the body, or at the edge of the picture and bordered by the body, that is not as dark as the
+    pure air of room, trachea, stomach and bowel.
+    """
     radius = max(1, round(COUCH_GAP_MM / spacing_mm[1]))
-    inside = np.stack([_find_body(plane, radius) for plane in hu]) & (hu < AIR_BELOW_HU)
+    disk = _disk(radius)
+    inside = np.zeros(hu.shape, dtype=bool)
+    body_columns = np.zeros(hu.shape[2])
+    for plane, out in zip(hu, inside, strict=True):
+        body = _find_body(plane, disk)
+        air = plane < settings.lung_below_hu
+        out[:] = air & ndimage.binary_fill_holes(body)
+        _keep_lung(plane, out, settings.pure_air_hu)
+        out |= _lung_at_the_edge(plane, air & ~out, ndimage.binary_dilation(body, disk), settings.pure_air_hu)
+        body_columns += (body | out).sum(axis=0)
     labels, count = ndimage.label(inside)
+    middle = float(np.average(np.arange(hu.shape[2]), weights=body_columns)) if body_columns.any() else 0.0
     if count == 0:
-        return inside
-    members = np.arange(1, count + 1)
-    sizes = ndimage.sum_labels(inside, labels, members)
-    lung_like = ndimage.mean(hu, labels, members) > PURE_AIR_HU
-    if not lung_like.any():
-        return np.zeros_like(inside)
-    keep = lung_like & (sizes >= MIN_SHARE_OF_LARGEST * sizes[lung_like].max())
-    return np.asarray(np.concatenate([[False], keep])[labels])
+        return inside, middle
+    sizes = ndimage.sum_labels(inside, labels, np.arange(1, count + 1))
+    keep = sizes >= MIN_SHARE_OF_LARGEST * sizes.max()
+    return np.asarray(np.concatenate([[False], keep])[labels]), middle
 
 
-def find_cavity(lungs: Array, spacing_mm: tuple[float, float, float], margin_mm: float) -> Array:
-    """The chest cavity: each slice's hull of both lungs, mirrored and united with its neighbours; (S, H, W) bool."""
-    columns = np.flatnonzero(lungs.any(axis=(0, 1)))
-    mirrored = _mirror(lungs, (columns[0] + columns[-1]) / 2)
-    hulls = np.stack([convex_hull_image(p) if p.any() else p for p in lungs | mirrored])
-    reach = max(0, round(NEIGHBOUR_MM / spacing_mm[0]))
-    united = ndimage.maximum_filter1d(hulls.astype(np.uint8), 2 * reach + 1, axis=0, mode="constant") > 0
-    radius = max(1, round(margin_mm / spacing_mm[1]))
-    disk = np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius
-    return np.stack([ndimage.binary_dilation(p, disk) if p.any() else p for p in united])
+def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, float], margin_mm: float) -> Array:
+    """Where lesions may lie: each slice's hull of either lung, widened by the margin; (S, H, W) bool.
+
+    The hull brings in what is consolidated and therefore not aerated; where one lung shows clearly less than the
+    other, so does the mirror image of the other about the body's middle, but not at the tips, which differ by nature.
+    """
+    sides = _sides(middle)
+    areas = np.stack([lungs[:, :, side].sum(axis=(1, 2)) for side in sides])
+    larger, smaller = areas.max(axis=0), areas.min(axis=0)
+    one_sided = (smaller < MIRRORED_BELOW * larger) & (larger > TIP_BELOW * larger.max())
+    both = lungs | (_mirror(lungs, middle) & one_sided[:, None, None])
+    hulls = np.zeros_like(both)
+    for side in sides:
+        for index in np.flatnonzero(both[:, :, side].any(axis=(1, 2))):
+            hulls[index, :, side] = convex_hull_image(both[index, :, side])
+    disk = _disk(max(1, round(margin_mm / spacing_mm[1])))
+    return np.stack([ndimage.binary_dilation(p, disk) if p.any() else p for p in hulls])
 
 
-def _find_body(plane: Array, radius: int) -> Array:
-    """The patient in one slice: the largest piece of tissue once thin bridges to the couch are cut, holes filled."""
+def _find_body(plane: Array, disk: Array) -> Array:
+    """The patient's tissue in one slice: the largest piece once thin bridges to the couch are cut."""
     tissue = plane > BODY_ABOVE_HU
-    disk = np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius
-    opened = ndimage.binary_opening(tissue, disk)
-    labels, count = ndimage.label(opened)
+    labels, count = ndimage.label(ndimage.binary_opening(tissue, disk))
     if count == 0:
         return np.zeros_like(tissue)
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    return np.asarray(ndimage.binary_fill_holes(largest))
+    return np.asarray(tissue & ndimage.binary_dilation(largest, disk))  # chest wall thinner than the disk, too
+
+
+def _keep_lung(plane: Array, air: Array, pure_air_hu: float) -> None:
+    """Takes trachea, stomach and bowel out of one slice's air, in place."""
+    labels, count = ndimage.label(air)
+    if count:
+        medians = np.asarray(ndimage.median(plane, labels, np.arange(1, count + 1)))
+        air &= np.concatenate([[False], medians > pure_air_hu])[labels]
+
+
+def _lung_at_the_edge(plane: Array, air: Array, near_body: Array, pure_air_hu: float) -> Array:
+    """Air that the edge of the picture cuts, yet is lung: brighter than pure air, and bordered mostly by the body."""
+    labels, _ = ndimage.label(air)
+    found = np.zeros_like(air)
+    for index in np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])):
+        if index == 0:
+            continue
+        piece = labels == index
+        rim = ndimage.binary_dilation(piece) & ~piece
+        if np.median(plane[piece]) > pure_air_hu and rim.any() and near_body[rim].mean() > 0.6:
+            found |= piece
+    return found
 
 
 def _mirror(lungs: Array, middle: float) -> Array:
@@ -129,24 +179,50 @@ def _mirror(lungs: Array, middle: float) -> Array:
     return mirrored
 
 
-def _range(occupied: Array, step: int, margin: float, size: int) -> tuple[int, int]:
-    where = np.flatnonzero(occupied) * step
-    return max(0, int(where[0] - margin)), min(size, int(np.ceil(where[-1] + step + margin)))
+def _sides(middle: float) -> tuple[slice, slice]:
+    return slice(0, int(middle) + 1), slice(int(middle) + 1, None)
 
 
-def _partial_notes(lungs: Array, area_cm2: Array) -> tuple[str, ...]:
+def _disk(radius: int) -> Array:
+    return np.asarray(np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius)
+
+
+def _extents(occupied: Array, slice_mm: float, settings: Preprocessing) -> Array:
+    """First and last occupied pixel of each slice along one axis, as (S, 2) float.
+
+    Neighbours and a smallest size keep the view steady from slice to slice; a slice far from any lung gets the whole
+    scan's extent.
+    """
+    whole = np.flatnonzero(occupied.any(axis=0))
+    smallest = settings.smallest_view * (whole[-1] - whole[0])
+    reach = round(settings.steady_mm / slice_mm)
+    extents = np.empty((len(occupied), 2))
+    for index in range(len(occupied)):
+        near = np.flatnonzero(occupied[max(0, index - reach) : index + reach + 1].any(axis=0))
+        first, last = (near[0], near[-1]) if len(near) else (whole[0], whole[-1])
+        missing = max(0.0, smallest - (last - first)) / 2
+        extents[index] = first - missing, last + missing
+    return extents
+
+
+def _widen(extents: Array, step: int, margin: float, size: int) -> Array:
+    """The extents in full pixels with the margin, one past the last, inside the picture; (S, 2) int."""
+    first, last = np.floor(extents[:, 0] - margin), np.ceil(extents[:, 1] + step + margin)
+    return np.stack([np.maximum(first, 0), np.minimum(last, size)], axis=1).astype(int)
+
+
+def _partial_notes(lungs: Array, middle: float, area_cm2: Array) -> tuple[str, ...]:
     notes = []
-    largest = area_cm2.max()
     if len(area_cm2) > 1:
+        largest = area_cm2.max()
         ends = [end for end, area in (("lower", area_cm2[0]), ("upper", area_cm2[-1])) if area > 0.15 * largest]
         if ends:
             notes.append(
                 f"The scan ends inside the lungs ({' and '.join(ends)} end): volumes are those of the part shown."
             )
     if lungs[:, 0].any() or lungs[:, -1].any() or lungs[:, :, 0].any() or lungs[:, :, -1].any():
-        notes.append("The lungs reach the edge of the field of view: volumes are those of the part shown.")
-    columns = np.flatnonzero(lungs.any(axis=(0, 1)))
-    left, right = np.array_split(lungs.sum(axis=(0, 1))[columns[0] : columns[-1] + 1], 2)
-    if min(left.sum(), right.sum()) < 0.2 * max(left.sum(), right.sum()):
-        notes.append("Only one aerated lung was found.")
+        notes.append("The lungs reach the edge of the picture: volumes are those of the part shown.")
+    areas = [lungs[:, :, side].sum() for side in _sides(middle)]
+    if min(areas) < 0.2 * max(areas):
+        notes.append("Only one aerated lung was found: lesions of the other side may be missing.")
     return tuple(notes)

@@ -37,6 +37,7 @@ class Segmentation:
         weights_sha256: Their hash.
         device: "cpu" or "cuda".
         skipped_slices: Slices the network did not see, counted along the canonical slice axis (from feet to head).
+        discarded_voxels: Voxels the network marked outside the chest cavity, which are not in `labels`.
         notes: What a reader should know, one sentence each, without patient data.
     """
 
@@ -47,6 +48,7 @@ class Segmentation:
     weights_sha256: str
     device: str
     skipped_slices: tuple[int, ...] = ()
+    discarded_voxels: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -99,16 +101,18 @@ class Segmenter:
         slices = to_canonical(scan)
         view = self._field_of_view(scan, slices.array, slices.spacing)
         labels = np.zeros(slices.array.shape, dtype=np.uint8)
-        box = (slice(*view.rows), slice(*view.columns))
         for start in range(0, len(view.slices), BATCH):
             chosen = list(view.slices[start : start + BATCH])
-            grey = to_grey(slices.array[chosen][:, *box], scan.intensity, self.card.preprocessing)
-            probabilities = predict_probabilities(
-                self.network, grey.to(self.device), self.card.preprocessing, flips=self.flips
-            )
-            labels[chosen, *box] = probabilities.argmax(dim=1).to(torch.uint8).cpu().numpy()
+            grey = [
+                to_grey(slices.array[index][view.box(index)], scan.intensity, self.card.preprocessing).to(self.device)
+                for index in chosen
+            ]
+            probabilities = predict_probabilities(self.network, grey, self.card.preprocessing, flips=self.flips)
+            for index, one in zip(chosen, probabilities, strict=True):
+                labels[index][view.box(index)] = one.argmax(dim=0).to(torch.uint8).cpu().numpy()
             if progress is not None:
                 progress(min(start + BATCH, len(view.slices)), len(view.slices))
+        num_marked = int(np.count_nonzero(labels))
         if view.cavity is not None:
             labels *= view.cavity
         skipped = tuple(sorted(set(range(len(labels))) - set(view.slices)))
@@ -120,6 +124,7 @@ class Segmenter:
             weights_sha256=self.card.sha256,
             device=self.device.type,
             skipped_slices=skipped,
+            discarded_voxels=num_marked - int(np.count_nonzero(labels)),
             notes=view.notes,
         )
 

@@ -1,6 +1,8 @@
-"""Grey slices in, class probabilities out, at the slices' own size: the step that prediction and evaluation share."""
+"""Grey slices in, class probabilities out, at the slices' own sizes: the step that prediction and evaluation share."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,28 +15,21 @@ FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 @torch.inference_mode()
 def predict_probabilities(
-    network: nn.Module, grey: Tensor, settings: Preprocessing, *, flips: bool = False, low_precision: bool = False
-) -> Tensor:
-    """Softmax probabilities.
+    network: nn.Module, grey: Sequence[Tensor], settings: Preprocessing, *, flips: bool = False
+) -> list[Tensor]:
+    """Softmax probabilities of each slice.
 
-    Shapes: grey (B, 1, H, W) in 0..1, on the network's device -> (B, C, H, W) float32.
+    Shapes: grey: (H, W) in 0..1 each, of any sizes, on the network's device -> (C, H, W) float32 each.
 
     Args:
         network: In evaluation mode.
-        grey: Slices of one size.
+        grey: Slices; they go through the network as one batch.
         settings: The preprocessing the network was trained with.
         flips: Average over the four mirror images.
-        low_precision: Run the network in bfloat16.
     """
-    images, plan = fit(grey, settings.size)
-    images = normalise(images, settings).contiguous(memory_format=torch.channels_last)
-    probabilities: Tensor | None = None
+    fitted = [fit(one[None, None], settings.size) for one in grey]
+    images = normalise(torch.cat([image for image, _ in fitted]), settings)
+    images = images.contiguous(memory_format=torch.channels_last)
     chosen = FLIPS if flips else FLIPS[:1]
-    for axes in chosen:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=low_precision):
-            logits = network(images.flip(axes) if axes else images)
-        one = logits.float().softmax(dim=1)
-        one = one.flip(axes) if axes else one
-        probabilities = one if probabilities is None else probabilities + one
-    assert probabilities is not None
-    return unfit(probabilities / len(chosen), plan)
+    total = torch.stack([network(images.flip(axes)).float().softmax(dim=1).flip(axes) for axes in chosen]).mean(dim=0)
+    return [unfit(one[None], plan)[0] for one, (_, plan) in zip(total, fitted, strict=True)]

@@ -9,8 +9,8 @@ import numpy as np
 
 from msdnet.errors import SchemaError
 from msdnet.labels import LabelSchema
-from msdnet.quantification.axial import axial_view
 from msdnet.scans.scan import Scan
+from msdnet.slices import to_canonical
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _per_slice(
             expected=f"the scan's shape, {scan.voxels.shape}",
             do="pass labels that were made from this scan",
         )
-    label_slices, voxel_slices = axial_view(scan, labels).array, axial_view(scan, scan.voxels).array
+    label_slices, voxel_slices = to_canonical(scan, labels).array, to_canonical(scan, scan.voxels).array
     counts = np.zeros((len(label_slices), schema.num_classes), np.int64)
     sums = np.zeros(schema.num_classes)
     for counted, label_slice, voxel_slice in zip(counts, label_slices, voxel_slices, strict=True):

@@ -11,10 +11,11 @@ import jinja2
 import numpy as np
 
 from msdnet import __version__
-from msdnet.quantification import LesionMeasure, axial_view, count_lesion_voxels
+from msdnet.quantification import LesionMeasure, count_lesion_voxels
 from msdnet.reporting.numbers import format_count, format_ml, format_ranges, format_share, format_signed
 from msdnet.reporting.profile import draw_profile
 from msdnet.reporting.texts import TEXTS
+from msdnet.slices import to_canonical
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
@@ -46,7 +47,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    num_slices = axial_view(segmentation.scan, segmentation.labels).shape[0]
+    num_slices = to_canonical(segmentation.scan, segmentation.labels).shape[0]
     page = environment.get_template("report.html.j2").render(
         text=TEXTS,
         version=__version__,
@@ -67,7 +68,7 @@ def write_report(
 
 def _scan_line(segmentation: Segmentation) -> str:
     scan = segmentation.scan
-    volume = axial_view(scan, segmentation.labels)
+    volume = to_canonical(scan, segmentation.labels)
     slices, rows, columns = volume.shape
     if scan.source.kind == "picture":
         key = "scan_picture"

@@ -14,9 +14,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from scipy.ndimage import binary_opening, label
 
-from msdnet.quantification import axial_view, count_lesion_voxels
+from msdnet.quantification import count_lesion_voxels
 from msdnet.reporting.numbers import format_signed
 from msdnet.reporting.texts import TEXTS
+from msdnet.slices import to_canonical
 
 if TYPE_CHECKING:
     from msdnet.labels import LabelSchema
@@ -41,7 +42,7 @@ def draw_overview(segmentation: Segmentation, path: Path) -> None:
         path: Where to write.
     """
     scan = segmentation.scan
-    voxels, labels = axial_view(scan, scan.voxels), axial_view(scan, segmentation.labels)
+    voxels, labels = to_canonical(scan, scan.voxels), to_canonical(scan, segmentation.labels)
     areas = count_lesion_voxels(scan, segmentation.labels, segmentation.schema).sum(axis=1)
     chosen = choose_slices(areas, _MAX_SLICES, skipped=segmentation.skipped_slices)
     rows, columns = _field(voxels.array[chosen], scan.intensity == "HU", labels.array[chosen])

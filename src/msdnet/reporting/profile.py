@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup, escape
 
-from msdnet.quantification import axial_view, count_lesion_voxels
+from msdnet.quantification import count_lesion_voxels
 from msdnet.reporting.texts import TEXTS
+from msdnet.slices import to_canonical
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
@@ -24,7 +25,7 @@ def draw_profile(segmentation: Segmentation) -> Markup:
         segmentation: The scan and its labels; two slices at least, or there is nothing to draw along.
     """
     scan = segmentation.scan
-    volume = axial_view(scan, segmentation.labels)
+    volume = to_canonical(scan, segmentation.labels)
     counts = count_lesion_voxels(scan, segmentation.labels, segmentation.schema)
     num_slices, num_rows, num_columns = volume.shape
     unit = (

@@ -62,6 +62,7 @@ def write_run_record(
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "peak_memory_mb": peak_memory_mb(),
         "skipped_slices": list(segmentation.skipped_slices),
+        "discarded_voxels": segmentation.discarded_voxels,
         "notes": list(notes),
         "files": {**files, "run": RUN_RECORD},
         "python": platform.python_version(),

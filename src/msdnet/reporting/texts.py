@@ -1,4 +1,4 @@
-"""Every sentence of the overview and the report, in one table, so that a translation is one file."""
+"""The overview's and the report's own texts in one table; findings about a scan come with the scan."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """One experiment, whole: pretraining, cross-validation with its table, then the weights trained on every slice.
 
     OUT/pretraining/   OUT/fold-0/ ... OUT/final/    checkpoints, loss curves and weights of each stage
+    OUT/run.json                                     the experiment, the data's hash, versions
     OUT/folds.csv                                    slice, group, fold
     OUT/per_slice.csv                                out-of-fold pixel counts; every figure is made from it
     OUT/table.md                                     the cross-validation table
@@ -13,6 +14,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
+import json
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +28,7 @@ import msdnet
 from msdnet.config import Experiment
 from msdnet.data.covid_semiseg import TrainingSlice, read_labelled, read_unlabelled
 from msdnet.data.folds import assign_folds
+from msdnet.errors import OptionError
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap, read_overlaps, write_overlaps
 from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
 from msdnet.labels import get_schema
@@ -46,10 +50,12 @@ def run_experiment(experiment: Experiment, data: Path, out: Path, *, device: str
 
     Raises:
         DatasetError: if the data are unusable; before anything is trained.
+        OptionError: if OUT holds a run of another experiment or other data.
     """
     labelled, unlabelled = read_labelled(data), read_unlabelled(data)
     folds = assign_folds(labelled, experiment.num_folds, experiment.seed)
     out.mkdir(parents=True, exist_ok=True)
+    _claim(out / "run.json", experiment, [*labelled, *unlabelled])
     _write_folds(out / "folds.csv", labelled, folds)
 
     overlaps: list[SliceOverlap] = []
@@ -116,17 +122,18 @@ def evaluate_slices(
     for s in slices:
         if s.labels is None:
             continue
-        grey = to_grey(s.image[None], "grey", experiment.preprocessing)
-        predicted = predict_probabilities(network, grey, experiment.preprocessing)[0].argmax(0).numpy()
+        grey = to_grey(s.image, "grey", experiment.preprocessing)
+        predicted = predict_probabilities(network, [grey], experiment.preprocessing)[0].argmax(0).numpy()
         rows += count_overlap(predicted, s.labels, schema, name=s.name, group=s.group, fold=fold)
     return rows
 
 
 def _card(experiment: Experiment, overlaps: Sequence[SliceOverlap], num_labelled: int, num_weak: int) -> Card:
+    start = "pretrained" if experiment.network_arguments.get("pretrained") else "random"
     return Card(
         name=experiment.name,
         network=experiment.network,
-        network_arguments=experiment.network_arguments,
+        network_arguments={k: v for k, v in experiment.network_arguments.items() if k != "pretrained"},
         schema=experiment.schema,
         preprocessing=experiment.preprocessing,
         input="Axial chest CT slices: HU, or 8-bit grey in a lung window.",
@@ -134,7 +141,7 @@ def _card(experiment: Experiment, overlaps: Sequence[SliceOverlap], num_labelled
             f"{num_labelled} labelled slices of the MedSeg COVID-19 CT set and {num_weak} unlabelled slices of"
             " coronacases.org and Radiopaedia with guessed lesion maps, in the split and crop of COVID-SemiSeg."
             " The guessed maps come from a network that had seen all labelled slices, so the out-of-fold figures are"
-            " slightly optimistic. The encoder started from random weights, not from ImageNet."
+            f" slightly optimistic. The encoder started from {start} weights."
         ),
         recipe=_plain(dataclasses.asdict(experiment)),
         figures=figures_as_json(overlaps, get_schema(experiment.schema)),
@@ -148,6 +155,29 @@ def _card(experiment: Experiment, overlaps: Sequence[SliceOverlap], num_labelled
         terms="Non-commercial research only: LICENSE-WEIGHTS; credits in NOTICE-DATA.",
         made_with={"msdnet": msdnet.__version__, "torch": torch.__version__, "python": platform.python_version()},
     )
+
+
+def _claim(path: Path, experiment: Experiment, slices: Sequence[TrainingSlice]) -> None:
+    """Writes what the folder is a run of, or refuses it where it is a run of something else."""
+    digest = hashlib.sha256()
+    for s in slices:
+        for array in (s.image, s.labels, s.weak):
+            digest.update(b"" if array is None else array.tobytes())
+    record = {"experiment": _plain(dataclasses.asdict(experiment)), "data_sha256": digest.hexdigest()}
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [k for k, v in record["experiment"].items() if before["experiment"].get(k) != v]
+        changed += ["the data"] if before["data_sha256"] != record["data_sha256"] else []
+        if changed:
+            raise OptionError(
+                "the output folder holds a run of something else",
+                got=f"changed since: {', '.join(changed)}",
+                expected="the same experiment and data, to go on with",
+                do="choose another folder with -o",
+            )
+        return
+    versions = {"msdnet": msdnet.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    path.write_text(json.dumps(record | {"versions": versions}, indent=2) + "\n", encoding="utf-8")
 
 
 def _plain(content: Any) -> Any:

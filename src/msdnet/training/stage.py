@@ -54,8 +54,12 @@ def run_stage(
         trainer, checkpoint = _trainer(stage, folder, device)
         batches = _Batches(stage, experiment, slices, seed)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            trainer.fit(module, datamodule=batches, ckpt_path=checkpoint)
+            for harmless in (".*does not have many workers.*", "Checkpoint directory .* exists and is not empty"):
+                warnings.filterwarnings("ignore", message=harmless)
+            try:
+                trainer.fit(module, datamodule=batches, ckpt_path=checkpoint)
+            except SystemExit as stopped:  # what the trainer makes of Ctrl-C
+                raise KeyboardInterrupt from stopped
         save_file(_contiguous(module.average.module), result.with_suffix(".partial"))
         result.with_suffix(".partial").replace(result)
     network.load_state_dict(load_file(result))

@@ -41,7 +41,7 @@ class Card:
         intended_use: What it is for.
         limits: What it cannot do.
         terms: The licence of the weights.
-        made_with: Versions, hardware, seconds.
+        made_with: Versions.
         sha256: Of model.safetensors.
     """
 
@@ -75,8 +75,9 @@ def save_weights(folder: Path, network: nn.Module, card: Card) -> Card:
         for name, value in network.state_dict().items()
     }
     save_file(tensors, folder / TENSORS)
+    (folder / TENSORS).chmod(0o644)  # safetensors leaves it to its owner alone
     card = dataclasses.replace(card, sha256=_sha256(folder / TENSORS))
-    text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False)
+    text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / CARD).write_text(text + "\n", encoding="utf-8")
     return card
 
@@ -116,9 +117,8 @@ def load_weights(weights: str | Path | None = None) -> tuple[nn.Module, Card]:
             expected=f"{TENSORS} with sha256 {card.sha256[:12]}...",
             do="take the folder anew from where it was made",
         )
-    network = build_network(
-        card.network, num_classes=card.label_schema.num_classes, in_channels=1, **card.network_arguments
-    )
+    arguments = {k: v for k, v in card.network_arguments.items() if k != "pretrained"}  # would fetch other weights
+    network = build_network(card.network, num_classes=card.label_schema.num_classes, in_channels=1, **arguments)
     try:
         network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()})
     except (RuntimeError, SafetensorError) as error:
