@@ -22,7 +22,7 @@ COUCH_GAP_MM = 4.0
 MIN_SHARE_OF_LARGEST = 0.03
 MIN_LUNG_CM2 = 1.0
 COARSE_MM = 1.4
-MIRRORED_BELOW, TIP_BELOW = 0.85, 0.25
+TIP_BELOW = 0.25
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,13 @@ def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Prep
 def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, float], margin_mm: float) -> Array:
     """Where lesions may lie: each slice's hull of either lung, widened by the margin; (S, H, W) bool.
 
-    The hull brings in what is consolidated and therefore not aerated; where one lung shows clearly less than the
-    other, so does the mirror image of the other about the body's middle, but not at the tips, which differ by nature.
+    The hull brings in what is consolidated and therefore not aerated, and so does the mirror image of the other lung
+    about the body's middle; not at the tips, which differ by nature.
     """
     sides = _sides(middle)
     areas = np.stack([lungs[:, :, side].sum(axis=(1, 2)) for side in sides])
-    larger, smaller = areas.max(axis=0), areas.min(axis=0)
-    one_sided = (smaller < MIRRORED_BELOW * larger) & (larger > TIP_BELOW * larger.max())
-    both = lungs | (_mirror(lungs, middle) & one_sided[:, None, None])
+    larger = areas.max(axis=0)
+    both = lungs | (_mirror(lungs, middle) & (larger > TIP_BELOW * larger.max())[:, None, None])
     hulls = np.zeros_like(both)
     for side in sides:
         for index in np.flatnonzero(both[:, :, side].any(axis=(1, 2))):
