@@ -92,7 +92,7 @@ def to_grey(slices: Array, intensity: str, settings: Preprocessing) -> Tensor:
 
     Shapes: slices of any shape, HU or grey 0..255 -> the same shape, float32.
     """
-    grey = torch.from_numpy(np.ascontiguousarray(slices)).float()
+    grey = torch.from_numpy(slices.astype(np.float32))
     if intensity == "HU":
         low, high = settings.window_hu
         return ((grey - low) / (high - low)).clamp(0, 1)

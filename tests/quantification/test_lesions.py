@@ -64,12 +64,19 @@ def test_measures_and_counts_do_not_depend_on_the_grid(orientation):
     assert count_lesion_voxels(turned, turned_labels, SCHEMA).tolist() == [[0, 0], [3, 0], [0, 0], [1, 0], [0, 2]]
 
 
-def test_slices_are_counted_along_the_first_axis_where_the_orientation_is_unknown():
-    scan = make_scan(orientation_known=False)
-    turned = Scan(scan.volume.permute_spatial_axes([2, 0, 1]), "HU", True, False, scan.source)
+@pytest.mark.parametrize(
+    ("kind", "counts", "num_slices"),
+    [
+        ("dicom", [4, 1], 7),  # first axis: columns 0, 2, 3, 4 and column 1
+        ("volume", [2, 2], 6),  # last axis, as volume formats store slices: rows 0, 2 and rows 1, 2
+    ],
+)
+def test_where_the_orientation_is_unknown_the_kind_of_file_tells_the_slice_axis(kind, counts, num_slices):
+    volume = make_scan().volume.permute_spatial_axes([2, 0, 1])
+    turned = Scan(volume, "HU", True, False, Source(kind, "x", "0" * 64))
     measures = measure_lesions(turned, np.transpose(make_labels(), [2, 0, 1]), SCHEMA)
-    assert [m.num_slices_with_class for m in measures] == [4, 1]  # columns 0, 2, 3, 4 and column 1
-    assert measures[0].share_of_slices_with_class == pytest.approx(4 / 7)
+    assert [m.num_slices_with_class for m in measures] == counts
+    assert measures[0].share_of_slices_with_class == pytest.approx(counts[0] / num_slices)
 
 
 def test_no_millilitres_without_spacing():

@@ -99,7 +99,7 @@ def _trainer(stage: Stage, folder: Path, device: str) -> tuple[L.Trainer, Path |
         reload_dataloaders_every_n_epochs=1,
         callbacks=[ModelCheckpoint(folder, filename="newest", every_n_epochs=1, enable_version_counter=False)],
         logger=CSVLogger(folder, name="log"),
-        log_every_n_steps=STEPS_PER_EPOCH,
+        log_every_n_steps=min(STEPS_PER_EPOCH, stage.steps),
         enable_progress_bar=False,
         enable_model_summary=False,
         gradient_clip_val=5.0,
