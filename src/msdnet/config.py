@@ -68,6 +68,8 @@ class Augmentation:
         noise: Largest standard deviation of Gaussian noise on the scale 0..1.
         blur: Probability of a slight blur.
         elastic: Largest displacement by a smooth random field, as a share of the side.
+        coarse: Probability of the look of a coarse scan: grey averaged over blocks and interpolated back.
+        coarsest: Largest side of such a block in pixels.
     """
 
     rotation_deg: float = 180.0
@@ -81,13 +83,17 @@ class Augmentation:
     noise: float = 0.04
     blur: float = 0.2
     elastic: float = 0.02
+    coarse: float = 0.0
+    coarsest: float = 4.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", tuple(float(v) for v in self.scale))
         _require(0 < self.scale[0] <= self.scale[1], "scale", self.scale, "0 < SMALLEST <= LARGEST")
         for name in ("rotation_deg", "stretch", "shift", "contrast", "brightness", "gamma", "noise", "elastic"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _require(0 <= self.blur <= 1, "blur", self.blur, "a probability")
+        for name in ("blur", "coarse"):
+            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability")
+        _require(self.coarsest >= 1, "coarsest", self.coarsest, "at least 1")
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,8 @@ class Stage:
         weight_decay: AdamW's decoupled weight decay.
         dice_weight: Weight of the soft Dice loss beside the focal loss.
         weak_weight: Weight of the weak target's loss.
+        deep_supervision: Weight of the same losses on the coarser outputs of the decoder, each through a head of its
+            own that training alone has; 0 leaves them out.
         ema_decay: Decay per step of the moving average of the weights, which is what the stage yields.
         size: Side of the training slices; None for that of the preprocessing.
     """
@@ -113,6 +121,7 @@ class Stage:
     weight_decay: float = 1e-2
     dice_weight: float = 1.0
     weak_weight: float = 1.0
+    deep_supervision: float = 0.0
     ema_decay: float = 0.995
     size: int | None = None
 
@@ -123,6 +132,7 @@ class Stage:
         if self.size is not None:
             _require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
+        _require(self.deep_supervision >= 0, "deep_supervision", self.deep_supervision, "0 or more")
         _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= DECAY < 1")
 
 
@@ -138,7 +148,9 @@ class Experiment:
         preprocessing: How slices become tensors.
         augmentation: What is varied in training.
         pretraining: The stage without true labels, or None.
-        training: The stage with true labels.
+        low_resolution: A stage with true labels before the last one, on small slices: many steps for little time.
+        training: The last stage, with true labels. Its slices should be as large as those of the preprocessing: the
+            outermost weights of a PCB's kernels meet a pixel only there.
         focal_gamma: Focusing parameter of the focal loss.
         class_weights: "proportion" for the paper's 1 - share of pixels, "inverse" for inverse frequency, or "none".
         num_folds: Folds of the cross-validation.
@@ -148,6 +160,7 @@ class Experiment:
     name: str
     training: Stage
     pretraining: Stage | None = None
+    low_resolution: Stage | None = None
     schema: str = "ggo-consolidation"
     network: str = "msdnet"
     network_arguments: dict[str, Any] = field(default_factory=dict)
@@ -175,6 +188,7 @@ _NESTED = {
     "preprocessing": Preprocessing,
     "augmentation": Augmentation,
     "pretraining": Stage,
+    "low_resolution": Stage,
     "training": Stage,
 }
 

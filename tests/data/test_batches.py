@@ -88,3 +88,22 @@ def test_surroundings_are_no_lesion_and_not_empty(drawn_slices: list[TrainingSli
     edge[10:-10, 10:-10] = False
     assert targets[..., edge].max() == 0
     assert grey[..., edge].std() > 0.05
+
+
+def test_a_coarse_slice_is_averaged_over_blocks_and_the_others_stay() -> None:
+    pixels = torch.arange(64)
+    board = ((pixels[:, None] + pixels[None]) % 2).float().expand(1, 1, 64, 64)
+    images = torch.cat([board, torch.ones_like(board)], dim=1).repeat(3, 1, 1, 1)
+    still = draw_transform(STILL, 3, 64, torch.Generator().manual_seed(0))
+    grey, _ = apply_transform(
+        images, board.repeat(3, 1, 1, 1), dataclasses.replace(still, block=torch.tensor([1, 2, 4.0]))
+    )
+    assert torch.allclose(grey[0], board[0], atol=1e-3)
+    assert torch.allclose(grey[1:], torch.full_like(grey[1:], 0.5), atol=1e-3)
+
+
+def test_slices_are_coarse_as_often_as_asked() -> None:
+    drawn = draw_transform(dataclasses.replace(STILL, coarse=0.3), 1000, 32, torch.Generator().manual_seed(0)).block
+    assert 0.25 < float((drawn > 1).float().mean()) < 0.35
+    assert 3.8 < float(drawn.max()) <= 4.0
+    assert bool((draw_transform(STILL, 1000, 32, torch.Generator().manual_seed(0)).block == 1).all())

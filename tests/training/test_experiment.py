@@ -20,7 +20,7 @@ from msdnet.weights import load_weights
 
 EXPERIMENT = Experiment(
     name="tiny",
-    training=Stage(steps=6, num_labelled=2, num_weak=1),
+    training=Stage(steps=6, num_labelled=2, num_weak=1, deep_supervision=0.3),
     pretraining=Stage(steps=2, num_labelled=0, num_weak=2),
     network_arguments={"encoder": "resnet18"},
     preprocessing=Preprocessing(size=32),

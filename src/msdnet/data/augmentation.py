@@ -22,6 +22,7 @@ class Transform:
         affine: (B, 2, 3) from output to input coordinates in [-1, 1].
         displacement: (B, 2, n, n) coarse displacement field in the same coordinates.
         contrast, brightness, gamma, noise_sd, blur_sd: (B,).
+        block: (B,) side in pixels of the blocks that grey is averaged over; 1 leaves a slice as it is.
         noise: (B, 1, h, w) standard normal.
         surroundings: (B, 8) parameters of the simulated body around a zoomed-out slice, each in 0..1.
     """
@@ -33,6 +34,7 @@ class Transform:
     gamma: Tensor
     noise_sd: Tensor
     blur_sd: Tensor
+    block: Tensor
     noise: Tensor
     surroundings: Tensor
 
@@ -63,6 +65,7 @@ def draw_transform(settings: Augmentation, batch: int, size: int, generator: tor
         blur_sd=uniform(0.5, 1.2) * (uniform(0, 1) < settings.blur),
         noise=torch.randn(batch, 1, size, size, generator=generator),
         surroundings=uniform(0, 1, batch, 8),
+        block=torch.where(uniform(0, 1) < settings.coarse, uniform(1, settings.coarsest), torch.ones(batch)),
     )
 
 
@@ -77,7 +80,7 @@ def apply_transform(images: Tensor, targets: Tensor, transform: Transform) -> tu
     targets = F.grid_sample(targets, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     grey, inside = warped[:, :1], warped[:, 1:]
     outside = simulate_surroundings(images[:, 1:], grid, transform.surroundings, transform.noise)
-    grey = torch.where(inside > 0.99, grey, outside)
+    grey = _coarsen(torch.where(inside > 0.99, grey, outside), transform.block)
     return _vary_grey(grey, transform), targets
 
 
@@ -109,6 +112,17 @@ def _sampling_grid(transform: Transform) -> Tensor:
     grid = F.affine_grid(transform.affine, size, align_corners=False)  # (B, h, w, 2)
     field = F.interpolate(transform.displacement, size=size[-2:], mode="bicubic", align_corners=True)
     return grid + field.permute(0, 2, 3, 1)
+
+
+def _coarsen(grey: Tensor, block: Tensor) -> Tensor:
+    """Each slice averaged over blocks of its own size and interpolated back, as a coarse scan comes to the network."""
+    side = grey.shape[-1]
+    slices = list(grey.split(1))
+    for i, length in enumerate(block.tolist()):
+        if length > 1:
+            small = F.interpolate(slices[i], size=max(8, round(side / length)), mode="area")
+            slices[i] = F.interpolate(small, size=side, mode="bilinear", align_corners=False)
+    return torch.cat(slices)
 
 
 def _vary_grey(grey: Tensor, transform: Transform) -> Tensor:

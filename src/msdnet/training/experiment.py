@@ -1,6 +1,7 @@
 """One experiment, whole: pretraining, cross-validation with its table, then the weights trained on every slice.
 
-    OUT/pretraining/   OUT/fold-0/ ... OUT/final/    checkpoints, loss curves and weights of each stage
+    OUT/pretraining/   OUT/fold-0/ ... OUT/final/    checkpoints, loss curves and weights of each stage; a stage at low
+                                                     resolution in low-resolution/ under each
     OUT/run.json                                     the experiment, the data's hash, versions
     OUT/folds.csv                                    slice, group, fold
     OUT/per_slice.csv                                out-of-fold pixel counts; every figure is made from it
@@ -84,7 +85,7 @@ def train_on(
     *,
     device: str = "auto",
 ) -> nn.Module:
-    """The network after pretraining (done once per experiment) and training on the labelled slices, in OUT/name."""
+    """The network after pretraining (done once per experiment) and the stages with labelled slices, in OUT/name."""
     torch.manual_seed(experiment.seed)
     network = build_network(
         experiment.network,
@@ -102,14 +103,19 @@ def train_on(
             seed=experiment.seed,
             device=device,
         )
+    slices, folder = [*labelled, *unlabelled], out / name
+    if experiment.low_resolution is not None:
+        run_stage(
+            network.train(),
+            experiment.low_resolution,
+            experiment,
+            slices,
+            folder / "low-resolution",
+            seed=experiment.seed + 2,
+            device=device,
+        )
     return run_stage(
-        network.train(),
-        experiment.training,
-        experiment,
-        [*labelled, *unlabelled],
-        out / name,
-        seed=experiment.seed + 1,
-        device=device,
+        network.train(), experiment.training, experiment, slices, folder, seed=experiment.seed + 1, device=device
     )
 
 

@@ -7,13 +7,16 @@ from typing import Any
 
 import lightning as L
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from msdnet.config import Stage
+from msdnet.errors import OptionError
 from msdnet.training.losses import dice_loss, focal_loss, weak_loss
 
 WARM_UP_SHARE, FINAL_SHARE = 0.05, 0.01
+LARGEST_GRADIENT = 5.0  # norm
 
 
 class SegmentationTraining(L.LightningModule):
@@ -30,35 +33,54 @@ class SegmentationTraining(L.LightningModule):
 
     def __init__(self, network: nn.Module, stage: Stage, class_weights: Tensor, focal_gamma: float) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network: Any = network.to(memory_format=torch.channels_last)  # deep supervision takes MSDNet's own methods
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(stage.ema_decay), use_buffers=True)
         self.stage, self.focal_gamma = stage, focal_gamma
         self.register_buffer("class_weights", class_weights)
+        self.deep_heads = _deep_heads(network, len(class_weights)) if stage.deep_supervision else None
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         images = batch["images"].contiguous(memory_format=torch.channels_last)
-        logits = self.network(images).float()
+        if self.deep_heads is None:
+            parts = self._losses(self.network(images), batch)
+            loss = torch.stack(list(parts.values())).sum()
+        else:
+            *coarser, last = self.network.decode(images)
+            parts = self._losses(self.network.classify(last), batch)
+            coarse = [self._losses(head(f), batch) for head, f in zip(self.deep_heads, coarser, strict=True)]
+            parts["deep"] = self.stage.deep_supervision * torch.stack([v for p in coarse for v in p.values()]).sum()
+            loss = torch.stack(list(parts.values())).sum()
+        self.log_dict({**parts, "loss": loss}, on_step=False, on_epoch=True, batch_size=len(images))
+        return loss
+
+    def _losses(self, logits: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The weighted losses of logits of any resolution; the targets are averaged down to it."""
+        logits = logits.float()
+        size = (logits.shape[-2], logits.shape[-1])
         num_labelled = len(batch["targets"]) if "targets" in batch else 0
         parts: dict[str, Tensor] = {}
         if num_labelled:
-            lesions = batch["targets"]
+            lesions = F.adaptive_avg_pool2d(batch["targets"], size)
             background = (1 - lesions.sum(dim=1, keepdim=True)).clamp(min=0)
             targets = torch.cat([background, lesions], dim=1)
             supervised = logits[:num_labelled]
             parts["focal"] = focal_loss(supervised, targets, self.class_weights, self.focal_gamma)
             parts["dice"] = self.stage.dice_weight * dice_loss(supervised.softmax(dim=1)[:, 1:], lesions)
         if "weak" in batch:
-            parts["weak"] = self.stage.weak_weight * weak_loss(logits[num_labelled:], batch["weak"])
-        loss = torch.stack(list(parts.values())).sum()
-        self.log_dict({**parts, "loss": loss}, on_step=False, on_epoch=True, batch_size=len(images))
-        return loss
+            weak = F.adaptive_avg_pool2d(batch["weak"], size)
+            parts["weak"] = self.stage.weak_weight * weak_loss(logits[num_labelled:], weak)
+        return parts
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)  # the trainer's refuses fused AdamW
 
     def on_train_batch_end(self, *_: Any) -> None:
         self.average.update_parameters(self.network)
 
     def configure_optimizers(self) -> Any:
+        parameters = [*self.network.parameters(), *(self.deep_heads.parameters() if self.deep_heads else ())]
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.stage.learning_rate, weight_decay=self.stage.weight_decay
+            parameters, lr=self.stage.learning_rate, weight_decay=self.stage.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_learning_rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -69,3 +91,20 @@ class SegmentationTraining(L.LightningModule):
             return (step + 1) / warm_up
         progress = min(1.0, (step - warm_up) / max(1, self.stage.steps - warm_up))
         return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _deep_heads(network: nn.Module, num_classes: int) -> nn.ModuleList:
+    """One head for each output of the decoder but the last.
+
+    Raises:
+        OptionError: if the network does not show its decoder's outputs.
+    """
+    channels = getattr(network, "decoder_channels", None)
+    if channels is None:
+        raise OptionError(
+            "deep supervision needs a network that shows its decoder's outputs",
+            got=type(network).__name__,
+            expected="MSDNet",
+            do="set deep_supervision to 0",
+        )
+    return nn.ModuleList(nn.Conv2d(c, num_classes, kernel_size=1) for c in channels[:-1])

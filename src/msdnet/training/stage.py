@@ -72,7 +72,7 @@ class _Batches(L.LightningDataModule):
     def __init__(self, stage: Stage, experiment: Experiment, slices: Sequence[TrainingSlice], seed: int) -> None:
         super().__init__()
         num_classes = len(get_schema(experiment.schema).classes)
-        size = experiment.preprocessing.size
+        size = stage.size or experiment.preprocessing.size
         labelled = [s for s in slices if s.labels is not None]
         weak = [s for s in slices if s.labels is None]
         self.labelled = FittedSlices(labelled, size, num_classes) if stage.num_labelled else None
@@ -102,7 +102,6 @@ def _trainer(stage: Stage, folder: Path, device: str) -> tuple[L.Trainer, Path |
         log_every_n_steps=min(STEPS_PER_EPOCH, stage.steps),
         enable_progress_bar=False,
         enable_model_summary=False,
-        gradient_clip_val=5.0,
     )
     return trainer, newest if newest.is_file() else None
 
