@@ -19,7 +19,7 @@ from PIL import Image
 
 from msdnet import cli
 from msdnet.data import phantom
-from msdnet.data.phantom import make_phantom
+from msdnet.data.phantom import make_phantom, write_phantom_dicom
 from msdnet.labels import get_schema
 from msdnet.prediction import Segmentation, Segmenter
 
@@ -98,7 +98,75 @@ def test_several_scans_go_into_folders_of_their_names(fake, tmp_path, capsys):
     assert run("segment", *inputs, "-o", tmp_path / "out") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b"]
     assert (tmp_path / "out" / "b" / "run.json").is_file()
-    assert capsys.readouterr().out.count("Report: ") == 2
+    printed = capsys.readouterr().out
+    assert printed.count("Report: ") == 2
+    assert f"{tmp_path / 'b.nii'} -> {tmp_path / 'out' / 'b'}" in printed
+
+
+def test_the_console_says_which_input_went_into_a_folder_named_by_its_hash(fake, tmp_path, capsys):
+    write_phantom_dicom(make_phantom(shape=(6, 48, 48)), tmp_path / "PHANTOM_SYNTHETIC")
+    assert run("segment", tmp_path / "PHANTOM_SYNTHETIC", write_nifti(tmp_path / "b.nii"), "-o", tmp_path / "out") == 0
+    (folder,) = (path for path in (tmp_path / "out").iterdir() if path.name != "b")
+    assert len(folder.name) == 12
+    assert f"{tmp_path / 'PHANTOM_SYNTHETIC'} -> {folder}" in capsys.readouterr().out
+    assert not any(b"PHANTOM_SYNTHETIC" in path.read_bytes() for path in folder.iterdir())
+
+
+def test_the_table_says_what_is_shared_and_only_where_there_are_several_slices(fake, tmp_path, capsys):
+    assert run("segment", write_nifti(tmp_path / "a.nii"), "-o", tmp_path / "a") == 0
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    assert head.endswith("slices  share of slices")
+    assert row.endswith("60 %")
+    assert len(row) == len(head)
+    Image.fromarray(np.full((40, 50), 90, np.uint8)).save(tmp_path / "b.png")
+    assert run("segment", tmp_path / "b.png", "-o", tmp_path / "b") == 0
+    printed = capsys.readouterr().out
+    assert "share" not in printed
+    assert "%" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["missing", "-o", "out"], "missing does not exist"),
+        (["a.nii", "-o", "out"], "a.nii is not what its extension says"),
+        (["folder", "-o", "out", "--weights", "no-such-weights"], "no-such-weights"),
+        (["folder", "-o", "out", "--weights", "folder"], "card.json"),
+        (["folder", "-o", "out", "--device", "cuda"], "no NVIDIA driver"),
+        (["folder", "-o", "a.nii/out"], "not a folder"),
+    ],
+)
+def test_simple_mistakes_are_told_before_anything_heavy_is_imported(tmp_path, words, message):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.nii").write_text("text")
+    script = (
+        "import ctypes, sys\nfrom msdnet.cli import main\n"
+        "def no_driver(name): raise OSError(name)\n"
+        "ctypes.CDLL = no_driver\n"
+        f"assert main(['segment', *{words!r}]) == 2\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'highdicom', 'pydicom', 'rich', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = in_subprocess("-c", script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert message in done.stderr
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(fake, tmp_path, monkeypatch, capsys):
+    def refuse(self, *arguments, **keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(FakeSegmenter, "segment", lambda *arguments: pytest.fail("the scan was segmented"))
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert run("segment", write_nifti(tmp_path / "a.nii"), "-o", tmp_path / "absent" / "out") == 2
+    errors = capsys.readouterr().err
+    assert f"Permission denied at {tmp_path / 'absent' / 'out'}" in errors
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc, where nobody can make a folder")
+def test_an_output_where_not_even_the_superuser_can_write_is_refused(fake, tmp_path, capsys):
+    assert run("segment", write_nifti(tmp_path / "a.nii"), "-o", "/proc/msdnet/out") == 2
+    assert "/proc/msdnet/out" in capsys.readouterr().err
 
 
 def test_quiet_prints_nothing(fake, tmp_path, capsys):
@@ -114,7 +182,8 @@ def test_one_bad_scan_costs_only_itself(fake, tmp_path, capsys):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole"]
     printed, errors = capsys.readouterr()
     assert "whole" in printed
-    assert "1 of 2 inputs failed: cut" in errors
+    assert f"1 of 2 inputs failed: {tmp_path / 'cut.nii'}" in errors
+    assert f"msdnet: {tmp_path / 'cut.nii'}: cut.nii cannot be read" in errors
     assert "Traceback" not in errors
 
 

@@ -257,9 +257,43 @@ def test_a_killed_process_leaves_no_output(tmp_path):
     os.close(reading)
     os.close(writing)
     assert not out.exists()
+    (leftover,) = names_in(tmp_path)
+    assert leftover.startswith("out.unfinished-")
     with replaced_folder(out) as folder:
         (folder / "whole").touch()
     assert names_in(out) == ["whole"]
+    assert names_in(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize(
+    "name", ["out.unfinished-0123", "out.unfinished-0123456789", "other.unfinished-01234567", "out-1"]
+)
+def test_only_leftovers_of_the_same_output_are_removed(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / "out.unfinished-89abcdef").mkdir()
+    (tmp_path / "out.unfinished-00000000").write_text("a file")
+    with replaced_folder(tmp_path / "out"):
+        pass
+    assert names_in(tmp_path) == sorted(["out", name, "out.unfinished-00000000"])
+
+
+def test_the_unfinished_folder_of_a_run_that_goes_on_is_left_alone(tmp_path):
+    with replaced_folder(tmp_path / "out") as first:
+        (first / "half").touch()
+        with replaced_folder(tmp_path / "out") as second:
+            (second / "whole").touch()
+        assert (first / "half").is_file()
+        assert names_in(tmp_path / "out") == ["whole"]
+    assert names_in(tmp_path / "out") == ["half"]
+
+
+def test_a_leftover_in_the_working_folder_does_not_bar_the_next_run(nifti, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    (out / "out.unfinished-89abcdef").mkdir(parents=True)
+    monkeypatch.chdir(out)
+    segment_study(scan_of(nifti), Path(), FakeSegmenter())
+    assert "run.json" in names_in(out)
+    assert not [name for name in names_in(out) if "unfinished" in name]
 
 
 def test_progress_rises_from_nothing_to_everything(nifti, tmp_path):

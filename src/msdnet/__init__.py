@@ -5,8 +5,9 @@ The names below are the public ones. Each is imported when it is first used, so 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msdnet.deferred import deferred
 
 if TYPE_CHECKING:
     from msdnet.errors import InputError, MsdnetError
@@ -29,23 +30,20 @@ __all__ = [
     "read_scan",
 ]
 
-_HOME = {
-    "NETWORKS": "networks",
-    "InputError": "errors",
-    "MSDNet": "networks",
-    "MsdnetError": "errors",
-    "Scan": "scans",
-    "Segmentation": "prediction",
-    "Segmenter": "prediction",
-    "build_network": "networks",
-    "read_scan": "scans",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'msdnet' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"msdnet.{_HOME[name]}"), name)
+__getattr__ = deferred(
+    __name__,
+    {
+        "NETWORKS": "networks",
+        "InputError": "errors",
+        "MSDNet": "networks",
+        "MsdnetError": "errors",
+        "Scan": "scans",
+        "Segmentation": "prediction",
+        "Segmenter": "prediction",
+        "build_network": "networks",
+        "read_scan": "scans",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -65,9 +65,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def segment(arguments: argparse.Namespace) -> int:
-    """`msdnet segment`: one result folder per scan; what cannot be read costs only itself."""
+    """`msdnet segment`: one result folder per scan; what cannot be read costs only itself.
+
+    What can be refused without the heavy libraries is refused before they are loaded. On the console an input goes by
+    the path the user gave, also where it names the patient; no file that is written holds it.
+    """
+    from msdnet.prediction.device import check_device
+    from msdnet.reporting.result_folder import check_out, check_writable
+    from msdnet.scans.kinds import check_inputs
+    from msdnet.weights.folders import find_weights
+
+    check_inputs(arguments.inputs)
+    find_weights(arguments.weights)
+    check_device(arguments.device)
+    check_writable(arguments.out)
+
     from msdnet.scans import find_scans
-    from msdnet.study import check_out
 
     scan_inputs = find_scans(arguments.inputs, series=arguments.series)
     several = len(scan_inputs) > 1
@@ -77,12 +90,14 @@ def segment(arguments: argparse.Namespace) -> int:
     with _progress_bar(len(scan_inputs), quiet=arguments.quiet) as advance:
         results, failures = _segment_all(scan_inputs, arguments, advance)
     if not arguments.quiet:
-        for result in results:
-            _print_result(result, named=several)
+        for scan_input, result in results:
+            if several:
+                print(f"\n{scan_input.shown} -> {result.folder}")
+            _print_result(result)
     for scan_input, error in failures:
-        _report_failure(error, arguments.debug, name=scan_input.name if several else "")
+        _report_failure(error, arguments.debug, name=scan_input.shown if several else "")
     if failures and several:
-        names = ", ".join(scan_input.name for scan_input, _ in failures)
+        names = ", ".join(scan_input.shown for scan_input, _ in failures)
         _complain(f"{len(failures)} of {len(scan_inputs)} inputs failed: {names}")
     if not failures:
         return 0
@@ -91,12 +106,14 @@ def segment(arguments: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """`msdnet demo`: makes a chest CT, writes it as DICOM, and segments it."""
-    from msdnet.data.phantom import make_phantom, write_phantom_dicom
-    from msdnet.study import check_out
+    from msdnet.reporting.result_folder import check_out
 
     out: Path = arguments.out
     phantom, result = out / "phantom", out / "result"
     check_out(result)
+
+    from msdnet.data.phantom import make_phantom, write_phantom_dicom
+
     if not arguments.quiet:
         print(f"Making a synthetic chest CT in {phantom}", flush=True)
     write_phantom_dicom(make_phantom(), phantom)
@@ -146,9 +163,13 @@ def info(arguments: argparse.Namespace) -> int:
 def train(arguments: argparse.Namespace) -> int:
     """`msdnet train`: runs an experiment file; interrupted, the same command goes on."""
     from msdnet.config import read_experiment
-    from msdnet.training import run_experiment
+    from msdnet.prediction.device import check_device
 
     experiment = read_experiment(arguments.experiment)
+    check_device(arguments.device)
+
+    from msdnet.training import run_experiment
+
     weights = run_experiment(experiment, arguments.data, arguments.out, device=arguments.device)
     print((arguments.out / "table.md").read_text(encoding="utf-8"))
     print(f"Weights: {weights}")
@@ -236,14 +257,14 @@ def _with_joined_window(words: list[str]) -> list[str]:
 
 def _segment_all(
     scan_inputs: Sequence[ScanInput], arguments: argparse.Namespace, advance: Callable[[str, float], None]
-) -> tuple[list[StudyResult], list[tuple[ScanInput, Exception]]]:
+) -> tuple[list[tuple[ScanInput, StudyResult]], list[tuple[ScanInput, Exception]]]:
     from msdnet.prediction import Segmenter
     from msdnet.study import segment_study
 
     segmenter = Segmenter.from_pretrained(
         arguments.weights, device=arguments.device, flips=arguments.flips, all_slices=arguments.all_slices
     )
-    results: list[StudyResult] = []
+    results: list[tuple[ScanInput, StudyResult]] = []
     failures: list[tuple[ScanInput, Exception]] = []
     for num_done, scan_input in enumerate(scan_inputs):
 
@@ -264,7 +285,7 @@ def _segment_all(
         except Exception as error:  # noqa: BLE001 -- one bad study costs one study; it is reported at the end
             failures.append((scan_input, error))
         else:
-            results.append(result)
+            results.append((scan_input, result))
         advance("", num_done + 1)
     return results, failures
 
@@ -288,17 +309,16 @@ def _progress_bar(num_inputs: int, *, quiet: bool) -> Iterator[Callable[[str, fl
         yield advance
 
 
-def _print_result(result: StudyResult, *, named: bool) -> None:
+def _print_result(result: StudyResult) -> None:
     from msdnet.reporting.numbers import format_ml, format_share
 
-    if named:
-        print(f"\n{result.name}")
     width = max(len(title) for title in result.titles)
-    print(f"{'':{width}}  {'ml':>8}  {'voxels':>10}  {'slices':>6}  {'share':>7}")
+    several_slices = result.num_slices > 1
+    print(f"{'':{width}}  {'ml':>8}  {'voxels':>10}  {'slices':>6}" + ("  share of slices" if several_slices else ""))
     for title, m in zip(result.titles, result.measures, strict=True):
         ml = "-" if m.volume_ml is None else format_ml(m.volume_ml)
-        share = format_share(m.share_of_slices_with_class)
-        print(f"{title:{width}}  {ml:>8}  {m.voxels:>10}  {m.num_slices_with_class:>6}  {share:>7}")
+        share = f"  {format_share(m.share_of_slices_with_class):>15}" if several_slices else ""
+        print(f"{title:{width}}  {ml:>8}  {m.voxels:>10}  {m.num_slices_with_class:>6}{share}")
     for note in result.notes:
         print(f"Note: {note}")
     if "segmentation" in result.files:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msdnet.errors import OptionError, OutputError
 from msdnet.quantification import LesionMeasure, measure_lesions
 from msdnet.reporting import draw_overview, write_measures, write_report, write_run_record
 from msdnet.reporting.privacy import without_patient_data
-from msdnet.reporting.run_record import RUN_RECORD, read_run_record
+from msdnet.reporting.result_folder import check_out, replaced_folder
 from msdnet.reporting.texts import TEXTS
 from msdnet.scans import read_scan, write_labels
 from msdnet.scans.privacy import public_name
 from msdnet.scans.scan import Scan, ScanInput
+from msdnet.slices import to_canonical
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation, Segmenter
 
 Progress = Callable[[str, float], None]
 _SHARES = {"read": 0.10, "segment": 0.75, "write": 0.10, "report": 0.05}
-_DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,7 @@ class StudyResult:
         titles: The classes' titles in the same order.
         notes: Findings, without patient data.
         files: Role and name of the files in the folder.
+        num_slices: The number of the scan's axial slices.
     """
 
     folder: Path
@@ -49,6 +45,7 @@ class StudyResult:
     titles: tuple[str, ...]
     notes: tuple[str, ...]
     files: Mapping[str, str]
+    num_slices: int
 
     @property
     def report(self) -> Path:
@@ -109,99 +106,8 @@ def segment_study(
         measures, notes, files = _write(segmentation, unfinished, clock, options=options)
     clock.finish()
     titles = tuple(c.title for c in segmentation.schema.classes)
-    return StudyResult(folder, name, tuple(measures), titles, notes, files)
-
-
-def check_out(out: Path) -> None:
-    """Refuses a result folder that cannot be written without touching what is not ours.
-
-    It may be absent, empty, or an earlier result of msdnet to which nothing was added.
-
-    Raises:
-        OptionError: otherwise; the message names what is in the way.
-    """
-    existing = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
-    if not existing.is_dir():
-        raise OptionError(
-            "the output is not a folder",
-            got=f"a file named {existing}",
-            expected="a new folder, an empty one, or an earlier result of msdnet",
-            do="choose another name with -o",
-        )
-    foreign = _foreign_entries(out)
-    if foreign:
-        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
-        raise OptionError(
-            "the output folder holds files that msdnet did not write; they would be lost or mixed with the result",
-            got=f"{', '.join(foreign[:3])}{more} in {out}",
-            expected="a new folder, an empty one, or an earlier result of msdnet",
-            do="choose another folder with -o, or move these files elsewhere",
-        )
-    if not os.access(existing, os.W_OK):
-        raise OptionError(
-            "the output folder cannot be written",
-            got=f"no permission to write in {existing}",
-            expected="a place where you may write",
-            do="choose another folder with -o",
-        )
-
-
-@contextlib.contextmanager
-def replaced_folder(out: Path) -> Iterator[Path]:
-    """An empty folder that takes the place of `out` when the block ends well, and vanishes when it does not.
-
-    Both lie on one file system, so that the change is a rename. Where `out` itself cannot be renamed (a mount point,
-    the working folder) the files are moved into it one by one, run.json last. A process that is killed outright
-    leaves a folder named `<out>.unfinished-*` behind, never a half-written `out`.
-
-    Raises:
-        OutputError: if the disk is full or the folder cannot be written.
-    """
-    out = out.resolve()
-    fixed = out.exists() and (os.path.ismount(out) or out == Path.cwd() or not os.access(out.parent, os.W_OK))
-    unfinished = (out if fixed else out.parent) / f"{out.name}.unfinished-{secrets.token_hex(4)}"
-    try:
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        _move_into_place(unfinished, out, fixed=fixed)
-    except OSError as error:
-        raise OutputError(
-            "the result could not be written",
-            got=error.strerror or type(error).__name__,
-            expected="a folder that can be written and enough free space",
-            do="free some space or choose another folder with -o",
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _move_into_place(unfinished: Path, out: Path, *, fixed: bool) -> None:
-    if fixed:
-        for entry in out.iterdir():
-            if entry != unfinished:
-                entry.unlink()
-        for entry in sorted(unfinished.iterdir(), key=lambda path: path.name == RUN_RECORD):
-            entry.rename(out / entry.name)
-    elif out.exists():
-        retired = out.with_name(f"{out.name}.replaced-{secrets.token_hex(4)}")
-        out.rename(retired)
-        try:
-            unfinished.rename(out)
-        except BaseException:
-            retired.rename(out)
-            raise
-        shutil.rmtree(retired, ignore_errors=True)
-    else:
-        unfinished.rename(out)
-
-
-def _foreign_entries(out: Path) -> list[str]:
-    """The names in the folder that are not part of a whole result of msdnet."""
-    if not out.is_dir():
-        return []
-    record = read_run_record(out)
-    ours = set(record["files"].values()) if record else set()
-    return sorted(entry.name for entry in out.iterdir() if entry.name not in ours | _DROPPINGS or entry.is_dir())
+    num_slices = to_canonical(scan, segmentation.labels).shape[0]
+    return StudyResult(folder, name, tuple(measures), titles, notes, files, num_slices)
 
 
 def _write(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import highdicom as hd
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from msdnet.config import Preprocessing
 from msdnet.data.phantom import make_phantom, to_scan
 from msdnet.errors import OptionError
-from msdnet.prediction import Segmenter
+from msdnet.prediction import Segmenter, device
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.scans.scan import Scan, Source
 from msdnet.weights import Card, load_weights
@@ -108,6 +109,29 @@ def test_lesions_come_from_the_network_alone() -> None:
         parameter.data.zero_()
     segmenter.network.get_parameter("head.bias").data.copy_(torch.tensor([1.0, 0.0, 0.0]))
     assert not segmenter.segment(scan).labels.any()
+
+
+@pytest.mark.parametrize(("build", "is_refused"), [("2.15.0", True), ("2.15.0+rocm7.1", False)])
+def test_cuda_without_a_driver_is_refused_unless_torch_is_built_for_amd(
+    build: str, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_driver(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(device.ctypes, "CDLL", no_driver)
+    monkeypatch.setattr(device, "version", lambda name: build)
+    for name in ("auto", "cpu"):
+        device.check_device(name)
+    with pytest.raises(OptionError, match="no NVIDIA driver") if is_refused else contextlib.nullcontext():
+        device.check_device("cuda")
+
+
+def test_cuda_with_a_driver_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: None)
+    device.check_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(OptionError, match="is_available"):
+        device.choose_device("cuda")
 
 
 def test_an_unknown_device_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import highdicom as hd
 import numpy as np
@@ -30,6 +31,7 @@ def make_segmentation() -> Callable[..., Segmentation]:
     def make(
         *, kind="dicom", marked=True, orientation="HPL", grey=False, spacing_known=True, orientation_known=True,
         num_slices=20, spacing=(2.0, 1.5, 0.75), notes=(), schema="ggo-consolidation", skipped=(),
+        pixel_spacing_stated=False,
     ):  # fmt: skip
         affine = np.diag([0.0, 0.0, 0.0, 1.0])
         affine[2, 0], affine[1, 1], affine[0, 2] = spacing
@@ -48,6 +50,7 @@ def make_segmentation() -> Callable[..., Segmentation]:
         datasets = (_patient(),) if kind == "dicom" else ()
         source = Source(kind, "plantedgiven-plantedsurname", "ab12" * 16, datasets=datasets)
         scan = Scan(turned, "grey" if grey else "HU", spacing_known, orientation_known, source, notes=notes)
+        scan = replace(scan, pixel_spacing_stated=pixel_spacing_stated)
         turned_labels = volume.with_array(labels).to_patient_orientation(orientation).array
         return Segmentation(scan, turned_labels, get_schema(schema), "test-weights", "cd34" * 16, "cpu", skipped)
 

@@ -123,3 +123,18 @@ def test_the_report_names_nobody(make_segmentation, write_page, tmp_path):
     source = (tmp_path / "report.html").read_text(encoding="utf-8").casefold()
     for secret in ("plantedgiven", "plantedsurname", "4711", "20200317", "1.2.826", str(tmp_path).casefold()):
         assert secret not in source
+
+
+@pytest.mark.parametrize(
+    ("num_slices", "pixels", "expected"),
+    [
+        (1, True, "One axial slice of 60 × 80 pixels, 1.50 × 0.75 mm, distance to the next slice unknown"),
+        (1, False, "One axial slice of 60 × 80 pixels, spacing unknown"),
+        (20, False, "20 axial slices of 60 × 80 pixels, spacing unknown"),
+    ],
+)
+def test_the_head_line_states_what_is_known_of_the_spacing(make_segmentation, write_page, num_slices, pixels, expected):
+    page = write_page(make_segmentation(num_slices=num_slices, spacing_known=False, pixel_spacing_stated=pixels))
+    assert f"{expected}, Hounsfield units" in page.text
+    assert ("does not state the distance of its slices" in page.text) is pixels
+    assert ("The file states no spacing" in page.text) is not pixels

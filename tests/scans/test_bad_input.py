@@ -385,6 +385,45 @@ def test_bad_input_is_refused_with_its_own_error(
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
+def _dicom_by_name(folder: Path, ct: Any) -> None:
+    _file(folder / "part" / "x.dcm", b"text")
+
+
+def _truncated(folder: Path, ct: Any) -> None:
+    _cut(_series(ct, folder / "part")[3], 0.9)
+
+
+def _damaged_volume(folder: Path, ct: Any) -> None:
+    _nifti(folder / "part" / "x.nii", ct.chest_hu((16, 16, 8)))
+    _cut(folder / "part" / "x.nii", 0.6)
+
+
+def _damaged_itk_volume(folder: Path, ct: Any) -> None:
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(ct.chest_hu((8, 16, 16))), str(folder / "part" / "x.mha"))
+    _cut(folder / "part" / "x.mha", 0.6)
+
+
+def _empty_volume(folder: Path, ct: Any) -> None:
+    _file(folder / "part" / "x.nii", b"")
+
+
+def _colour_picture(folder: Path, ct: Any) -> None:
+    _picture(folder / "part" / "x.png", np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    "make", [_dicom_by_name, _truncated, _damaged_volume, _damaged_itk_volume, _empty_volume, _colour_picture]
+)
+def test_a_file_in_a_subfolder_is_named_by_its_place_in_the_input(
+    make: Callable[[Path, Any], None], tmp_path: Path, ct: Any
+) -> None:
+    (tmp_path / "scan" / "part").mkdir(parents=True)
+    make(tmp_path / "scan", ct)
+    with pytest.raises(InputError, match=r"(?<![\w/])part/\w+\.\w+") as caught:
+        _read_all([tmp_path / "scan"], {})
+    assert str(tmp_path) not in str(caught.value)
+
+
 def test_every_kind_of_bad_input_has_a_message_of_its_own() -> None:
     messages = [message for _, _, message in CASES]
     assert len(set(messages)) == len(messages) >= 20

@@ -153,6 +153,7 @@ def test_a_single_slice_has_the_grid_of_simpleitk_and_says_what_is_unknown(
     scan = read_scan(paths[0])
     assert (scan.spacing_known, scan.orientation_known) == (spacing_known, orientation_known)
     assert (scan.voxel_ml is not None) == spacing_known
+    assert scan.pixel_spacing_known == ("PixelSpacing" not in changes)
     assert obstacle in scan.seg_obstacle
     assert bool(obstacle) == bool(scan.seg_obstacle)
     written = write_labels(ct.some_labels(scan.voxels.shape), scan, tmp_path / "out", **WEIGHTS)

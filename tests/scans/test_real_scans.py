@@ -74,6 +74,7 @@ def test_small_scans_in_other_formats_are_hu(data_folder: Path) -> None:
     nrrd = read_scan(data_folder / "ct-small" / "ct-64.nrrd")
     dicom = read_scan(data_folder / "ct-small" / "ct-64-dicom")
     np.testing.assert_array_equal(nrrd.voxels.transpose(2, 1, 0), dicom.voxels)
+    assert nrrd.orientation_known
     nifti = read_scan(data_folder / "ct-small" / "id002-128x128x64.nii.gz")
     assert (nifti.intensity, nifti.voxels.min()) == ("HU", -1024)
     with pytest.raises(InputError, match="do not look like HU"):

@@ -126,6 +126,7 @@ def test_nrrd_and_meta_image_labels_lie_on_the_input_s_grid(extension: str, tmp_
     scan = read_scan(tmp_path / f"scan{extension}")
     np.testing.assert_array_equal(scan.voxels, hu.transpose(2, 1, 0))
     assert scan.spacing_known
+    assert scan.orientation_known
     labels = _write(tmp_path / "out", scan, ct)
     ours = SimpleITK.ReadImage(str(tmp_path / "out" / "labels.nii.gz"))
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(ours), labels.transpose(2, 1, 0))
@@ -166,3 +167,39 @@ def test_the_digest_depends_on_voxels_and_geometry_but_not_on_packing(tmp_path: 
     a, b, c, d = (read_scan(f).source.digest for f in find_scans(sorted(tmp_path.iterdir())))
     assert a == b
     assert len({a, c, d}) == 3
+
+
+NRRD_FIELDS = "type: short\ndimension: 3\nsizes: 8 10 12\nendian: little\nencoding: raw\n"
+META_FIELDS = "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nDimSize = 8 10 12\n"
+DIRECTIONS = "space directions: (0.8,0,0) (0,0.8,0) (0,0,2)\n"
+
+
+@pytest.mark.parametrize(
+    ("extension", "fields", "spacing_known", "orientation_known"),
+    [
+        ("nrrd", "", False, False),
+        ("nrrd", "spacings: 0.8 0.8 2\n", True, False),
+        ("nrrd", "space: left-posterior-superior\n" + DIRECTIONS, True, True),
+        ("nrrd", "space: RAS\n" + DIRECTIONS, True, True),
+        ("nrrd", "space dimension: 3\n" + DIRECTIONS, True, False),
+        ("nrrd", "# space: RAS\nspace dimension: 3\n" + DIRECTIONS, True, False),
+        ("nrrd", "space: scanner-xyz\n" + DIRECTIONS, True, False),
+        ("mha", "", False, False),
+        ("mha", "ElementSpacing = 0.8 0.8 2\n", True, False),
+        ("mha", "ElementSpacing = 0.8 0.8 2\nTransformMatrix = 1 0 0 0 1 0 0 0 1\n", True, True),
+        ("mha", "ElementSpacing = 1 1 1\nOrientation = 1 0 0 0 1 0 0 0 1\n", True, True),
+    ],
+)
+def test_spacing_and_orientation_are_known_only_where_the_header_states_them(
+    extension: str, fields: str, spacing_known: bool, orientation_known: bool, tmp_path: Path, ct: Any
+) -> None:
+    hu = ct.chest_hu((12, 10, 8))
+    if extension == "nrrd":
+        head = "NRRD0004\n" + NRRD_FIELDS + fields + "\n"
+    else:
+        head = META_FIELDS + fields + "ElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+    path = tmp_path / f"scan.{extension}"
+    path.write_bytes(head.encode() + hu.astype("<i2").tobytes())
+    scan = read_scan(path)
+    np.testing.assert_array_equal(scan.voxels, hu.transpose(2, 1, 0))
+    assert (scan.spacing_known, scan.orientation_known) == (spacing_known, orientation_known)

@@ -60,11 +60,20 @@ def test_weights_of_another_network_are_refused(stored: Path) -> None:
         load_weights(stored)
 
 
-def test_loading_builds_without_pretrained_weights(stored: Path) -> None:
+def test_loading_builds_without_pretrained_weights(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+
+    def refuse(*arguments: object, **_: object) -> None:
+        tried.append(arguments)
+        raise AssertionError("connections are forbidden here")  # which no client tries again
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     card = json.loads((stored / "card.json").read_text())
     card["network_arguments"]["pretrained"] = True
     (stored / "card.json").write_text(json.dumps(card))
     load_weights(stored)
+    assert tried == []
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "x"}'])

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from msdnet.errors import OptionError
 from msdnet.labels import LabelSchema
+from msdnet.prediction.device import choose_device
 from msdnet.prediction.field_of_view import FieldOfView, find_field_of_view, whole_field
+from msdnet.prediction.pixel_size import notes_on_pixels
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.scans.scan import Scan
 from msdnet.slices import from_canonical, to_canonical, to_grey
@@ -125,28 +126,10 @@ class Segmenter:
             device=self.device.type,
             skipped_slices=skipped,
             discarded_voxels=num_marked - int(np.count_nonzero(labels)),
-            notes=view.notes,
+            notes=view.notes + notes_on_pixels(scan),
         )
 
     def _field_of_view(self, scan: Scan, array: Array, spacing: tuple[float, float, float]) -> FieldOfView:
         if scan.intensity != "HU":
             return whole_field(array.shape)
         return find_field_of_view(array, spacing, self.card.preprocessing, all_slices=self.all_slices)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is a usable one, else the CPU.
-
-    Raises:
-        OptionError: if there is no such device.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise OptionError("unknown device", got=name, expected="auto, cpu or cuda", do="choose one of these")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise OptionError(
-            "there is no usable CUDA device",
-            got="torch.cuda.is_available() is False",
-            expected="an NVIDIA GPU with its driver",
-            do="use --device cpu, or auto",
-        )
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,8 +1,28 @@
-"""What a person keeps of a result: tables, a picture, a page, and the record of how it was made."""
+"""What a person keeps of a result: tables, a picture, a page, and the record of how it was made.
 
-from msdnet.reporting.html import write_report
-from msdnet.reporting.measures import write_measures
-from msdnet.reporting.overview import draw_overview
-from msdnet.reporting.run_record import write_run_record
+Each name is imported when it is first used, so that the light modules here stay quick to import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msdnet.deferred import deferred
+
+if TYPE_CHECKING:
+    from msdnet.reporting.html import write_report
+    from msdnet.reporting.measures import write_measures
+    from msdnet.reporting.overview import draw_overview
+    from msdnet.reporting.run_record import write_run_record
 
 __all__ = ["draw_overview", "write_measures", "write_report", "write_run_record"]
+
+__getattr__ = deferred(
+    __name__,
+    {
+        "draw_overview": "overview",
+        "write_measures": "measures",
+        "write_report": "html",
+        "write_run_record": "run_record",
+    },
+)

@@ -56,6 +56,7 @@ def write_report(
         rows=_rows(segmentation, measures),
         any_marked=any(m.voxels for m in measures),
         spacing_known=segmentation.scan.spacing_known,
+        no_ml=TEXTS["no_ml_no_distance" if segmentation.scan.pixel_spacing_known else "no_ml"],
         orientation_known=segmentation.scan.orientation_known,
         findings=notes,
         overview=base64.b64encode(overview.read_bytes()).decode("ascii"),
@@ -72,10 +73,12 @@ def _scan_line(segmentation: Segmentation) -> str:
     slices, rows, columns = volume.shape
     if scan.source.kind == "picture":
         key = "scan_picture"
-    elif not scan.spacing_known:
-        key = "scan_volume_no_spacing"
     else:
         key = "scan_one_slice" if slices == 1 else "scan_volume"
+        if not scan.pixel_spacing_known:
+            key += "_no_spacing"
+        elif not scan.spacing_known:  # only a single slice can lack its distance and yet be read
+            key = "scan_one_slice_no_distance"
     slice_mm, row_mm, column_mm = (f"{mm:.2f}" for mm in volume.spacing)
     size = TEXTS[key].format(
         slices=slices, rows=rows, columns=columns, slice_mm=slice_mm, row_mm=row_mm, column_mm=column_mm

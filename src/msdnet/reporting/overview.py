@@ -46,7 +46,7 @@ def draw_overview(segmentation: Segmentation, path: Path) -> None:
     areas = count_lesion_voxels(scan, segmentation.labels, segmentation.schema).sum(axis=1)
     chosen = choose_slices(areas, _MAX_SLICES, skipped=segmentation.skipped_slices)
     rows, columns = _field(voxels.array[chosen], scan.intensity == "HU", labels.array[chosen])
-    aspect = voxels.spacing[1] / voxels.spacing[2] if scan.spacing_known else 1.0
+    aspect = voxels.spacing[1] / voxels.spacing[2] if scan.pixel_spacing_known else 1.0
 
     # (index, with overlay) per tile; a lone slice is shown bare first.
     tiles = [(chosen[0], False), (chosen[0], True)] if len(chosen) == 1 else [(index, True) for index in chosen]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
+from msdnet.scans.privacy import DATES, NAMES, PATIENT_NUMBERS, STUDY_NUMBERS, stated_values
 from msdnet.scans.scan import Scan
 
 _REMOVED = "[removed]"
 _UID = re.compile(r"\b\d+(?:\.\d+){5,}\b")
-_NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
-_NUMBERS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID")
-_DATES = ("PatientBirthDate", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 
 
 def without_patient_data(note: str, scan: Scan) -> str:
@@ -27,9 +25,10 @@ def without_patient_data(note: str, scan: Scan) -> str:
 def _personal_words(scan: Scan) -> set[str]:
     found: set[str] = set()
     for dataset in scan.source.datasets[:1]:
-        names = [str(dataset.get(keyword) or "") for keyword in _NAMES]
+        names = [value for keyword in NAMES for value in stated_values(dataset, keyword)]
         parts = [part for name in names for part in re.split(r"[\W_]+", name) if len(part) > 1 and not part.isdigit()]
-        others = [str(dataset.get(keyword) or "") for keyword in _NUMBERS + _DATES]
+        numbers_and_dates = (*PATIENT_NUMBERS, *STUDY_NUMBERS, *DATES)
+        others = [value for keyword in numbers_and_dates for value in stated_values(dataset, keyword)]
         # A number of three digits or fewer tells nobody apart, and would tear holes into counts.
-        found.update(parts, (name for name in names if name), (value for value in others if len(value) > 3))
+        found.update(parts, names, (value for value in others if len(value) > 3))
     return found

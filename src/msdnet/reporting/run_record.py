@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,10 @@ from msdnet import __version__
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
+    from msdnet.scans.scan import Scan
 
 RUN_RECORD = "run.json"
+_AXES = ("slice", "row", "column")
 _LIBRARIES = ("torch", "timm", "numpy", "highdicom", "pydicom", "nibabel")
 
 
@@ -31,6 +33,9 @@ def write_run_record(
 ) -> None:
     """Writes run.json, which also marks the folder as a whole result of msdnet.
 
+    The input's shape and spacing go by the axes of the report, slice, row and column, in whatever order the file stores
+    them; a spacing that the file does not state is null. Skipped slices count from 0 along the slice axis.
+
     Args:
         segmentation: The result.
         folder: The result's folder.
@@ -40,7 +45,10 @@ def write_run_record(
         notes: Findings, as in the report.
         segmentation_absent: Why there is no DICOM SEG, if there is none.
     """
+    from msdnet.slices import to_canonical  # imports torch, which reading a record does not need
+
     scan = segmentation.scan
+    grid = to_canonical(scan)
     record: dict[str, Any] = {
         "tool": "msdnet",
         "version": __version__,
@@ -53,8 +61,8 @@ def write_run_record(
             "sha256": scan.source.digest,
             "kind": scan.source.kind,
             "intensity": scan.intensity,
-            "shape": list(scan.voxels.shape),
-            "spacing_mm": [round(float(mm), 6) for mm in scan.volume.spacing] if scan.spacing_known else None,
+            "shape": dict(zip(_AXES, grid.shape, strict=True)),
+            "spacing_mm": _spacing_mm(scan, grid.spacing),
             "orientation_known": scan.orientation_known,
         },
         "options": dict(options),
@@ -94,6 +102,14 @@ def peak_memory_mb() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
+
+
+def _spacing_mm(scan: Scan, spacing: Sequence[float]) -> dict[str, float | None]:
+    known = (scan.spacing_known, scan.pixel_spacing_known, scan.pixel_spacing_known)
+    return {
+        axis: round(float(mm), 6) if is_known else None
+        for axis, mm, is_known in zip(_AXES, spacing, known, strict=True)
+    }
 
 
 def _version_of(distribution: str) -> str | None:

@@ -25,6 +25,9 @@ TEXTS: dict[str, str] = {
     "scan_volume": "{slices} axial slices of {rows} × {columns} pixels, {row_mm} × {column_mm} × {slice_mm} mm",
     "scan_volume_no_spacing": "{slices} axial slices of {rows} × {columns} pixels, spacing unknown",
     "scan_picture": "One picture of {rows} × {columns} pixels, spacing unknown",
+    "scan_one_slice_no_spacing": "One axial slice of {rows} × {columns} pixels, spacing unknown",
+    "scan_one_slice_no_distance": "One axial slice of {rows} × {columns} pixels, {row_mm} × {column_mm} mm, distance "
+    "to the next slice unknown",
     "scan_one_slice": "One axial slice of {rows} × {columns} pixels, {row_mm} × {column_mm} × {slice_mm} mm",
     "unit_hu": "Hounsfield units",
     "unit_grey": "grey levels",
@@ -58,6 +61,7 @@ TEXTS: dict[str, str] = {
     "column_share": "Share of slices (%)",
     "column_hu": "Mean density (HU)",
     "no_ml": "The file states no spacing, so no volume is given.",
+    "no_ml_no_distance": "The file does not state the distance of its slices, so no volume is given.",
     "method": "Method",
     "method_network": "Network",
     "method_network_text": "MSD-Net (Zheng et al., IEEE Access 2020): a network with pyramid convolution, "

@@ -1,60 +1,32 @@
-"""Files to scans, and labels back to files: chooses the reader, nothing else."""
+"""Files to scans, and labels back to files.
+
+Each name is imported when it is first used, so that the light modules here stay quick to import.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from msdnet.errors import OptionError
-from msdnet.scans.dicom import read_dicom
-from msdnet.scans.dicom_files import DicomFile
-from msdnet.scans.hu import check_grey_options
-from msdnet.scans.inputs import find_scans
-from msdnet.scans.label_writer import write_labels
-from msdnet.scans.picture import read_picture
-from msdnet.scans.privacy import public_name
-from msdnet.scans.scan import Scan, ScanInput, Source
-from msdnet.scans.volume import read_volume
+from msdnet.deferred import deferred
+
+if TYPE_CHECKING:
+    from msdnet.scans.inputs import find_scans
+    from msdnet.scans.label_writer import write_labels
+    from msdnet.scans.privacy import public_name
+    from msdnet.scans.reader import read_scan
+    from msdnet.scans.scan import Scan, ScanInput, Source
 
 __all__ = ["Scan", "ScanInput", "Source", "find_scans", "public_name", "read_scan", "write_labels"]
 
-
-def read_scan(
-    path: str | Path | ScanInput | Sequence[str | Path],
-    *,
-    series: str | None = None,
-    window: tuple[float, float] | None = None,
-    grey: bool = False,
-) -> Scan:
-    """The one scan in a file, folder, zip archive or list of DICOM files.
-
-    Args:
-        path: What to read; several paths are the files of one DICOM series.
-        series: SeriesInstanceUID to use where there are several.
-        window: LOW, HIGH: the values that become black and white, where the values are not HU.
-        grey: The values are grey, 0 to 255, already.
-
-    Raises:
-        ScanError: if it cannot be read, or if reading it would mean guessing.
-        OptionError: if `path` stands for several scans, or if an option has no use here.
-    """
-    check_grey_options(window, grey)
-    found = path if isinstance(path, ScanInput) else _find_one(path, series)
-    if found.kind == "dicom":
-        files = [DicomFile(found.paths[0], m) for m in found.members] or [DicomFile(p) for p in found.paths]
-        return read_dicom(files, found.name, notes=found.notes, window=window, grey=grey)
-    read = read_picture if found.kind == "picture" else read_volume
-    return read(found.paths[0], found.name, window=window, grey=grey)
-
-
-def _find_one(path: str | Path | Sequence[str | Path], series: str | None) -> ScanInput:
-    paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(p) for p in path]
-    found = find_scans(paths, series=series)
-    if len(found) != 1:
-        raise OptionError(
-            f"{paths[0]} stands for several scans",
-            got=f"{len(found)} scans",
-            expected="one",
-            do="read each of find_scans(...) by itself",
-        )
-    return found[0]
+__getattr__ = deferred(
+    __name__,
+    {
+        "Scan": "scan",
+        "ScanInput": "scan",
+        "Source": "scan",
+        "find_scans": "inputs",
+        "public_name": "privacy",
+        "read_scan": "reader",
+        "write_labels": "label_writer",
+    },
+)

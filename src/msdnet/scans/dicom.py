@@ -81,6 +81,7 @@ def read_dicom(
         source=Source("dicom", name, digest, datasets=tuple(ordered)),
         notes=notes + stack.notes + _note_on_loss(ordered),
         seg_obstacle=_seg_obstacle(ordered, stack),
+        pixel_spacing_stated=stack.pixel_spacing_known,
     )
 
 

@@ -18,6 +18,8 @@ import pydicom.config
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from msdnet.errors import ScanError
+from msdnet.scans.kinds import looks_like_dicom
+from msdnet.scans.messages import name_within
 
 MAX_MEMBER_BYTES = 1 << 28
 MAX_ARCHIVE_BYTES = 1 << 34
@@ -38,13 +40,14 @@ _DICOMDIR = "1.2.840.10008.1.3.10"
 
 @dataclass(frozen=True)
 class DicomFile:
-    """One DICOM file: a path, or an archive's path and the name of the member in it."""
+    """One DICOM file: a path, or an archive's path and the name of the member in it; and the folder given, if any."""
 
     path: Path
     member: str = ""
+    given: Path | None = None
 
     def __str__(self) -> str:
-        return f"{self.path.name}:{self.member}" if self.member else self.path.name
+        return f"{self.path.name}:{self.member}" if self.member else name_within(self.path, self.given)
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -66,7 +69,7 @@ def list_archive(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             infos = [i for i in archive.infolist() if not i.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
-        raise _damaged_archive(path, str(error)) from error
+        raise _damaged_archive(path, getattr(error, "strerror", None) or str(error)) from error
     for info in infos:
         parts = PurePosixPath(info.filename.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or (parts.parts and parts.parts[0].endswith(":")):
@@ -94,11 +97,6 @@ def list_archive(path: Path) -> list[str]:
         )
     names = [i.filename for i in infos]
     return sorted(n for n in names if not any(p.startswith((".", "__MACOSX")) for p in PurePosixPath(n).parts))
-
-
-def looks_like_dicom(head: bytes) -> bool:
-    """Whether a file that starts so is DICOM: by its preamble, or without one by a first tag of group 2 or 8."""
-    return head[128:132] == b"DICM" or (head[:2] in (b"\x08\x00", b"\x02\x00") and head[3:4] == b"\x00")
 
 
 def sniff(files: Iterable[DicomFile]) -> Iterator[bool]:
@@ -163,7 +161,10 @@ def _open_each(files: Iterable[DicomFile]) -> Iterator[tuple[DicomFile, IO[bytes
                 raise _damaged_archive(file.path, f"{file.member}: {error}") from error
             except OSError as error:
                 raise ScanError(
-                    f"{file} cannot be read", got=str(error), expected="a readable file", do="check its permissions"
+                    f"{file} cannot be read",
+                    got=error.strerror or type(error).__name__,
+                    expected="a readable file",
+                    do="check its permissions",
                 ) from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from msdnet.errors import ScanError
+from msdnet.scans.messages import count_of
 
 Array = np.ndarray[Any, Any]
 
@@ -26,6 +27,7 @@ class Stack:
         order: Index into the headers given, ascending along the normal.
         affine: (slice, row, column) index to LPS millimetres, 4 x 4.
         spacing_known: Whether the headers state every spacing; else 1 mm stands in.
+        pixel_spacing_known: Whether they state the spacing within a slice.
         orientation_known: Whether they state position and orientation.
         notes: What a reader of the result should know.
     """
@@ -33,6 +35,7 @@ class Stack:
     order: list[int]
     affine: Array
     spacing_known: bool
+    pixel_spacing_known: bool
     orientation_known: bool
     notes: tuple[str, ...] = ()
 
@@ -86,7 +89,14 @@ def stack_slices(headers: Sequence[Any], name: str) -> Stack:
     affine[:3, 3] = positions[0]
     if pixel_spacing is None:
         notes += ("The slices do not state their pixel spacing: no millilitres are reported.",)
-    return Stack(order, affine, pixel_spacing is not None and slice_spacing is not None, orientation_known, notes)
+    return Stack(
+        order=order,
+        affine=affine,
+        spacing_known=pixel_spacing is not None and slice_spacing is not None,
+        pixel_spacing_known=pixel_spacing is not None,
+        orientation_known=orientation_known,
+        notes=notes,
+    )
 
 
 def _check_same(headers: Sequence[Any], name: str) -> None:
@@ -148,7 +158,7 @@ def _check_distances(positions: Array, normal: Array, headers: Sequence[Any], na
     whole = np.rint(ratios)
     if whole.max() > 1 and np.all(np.abs(ratios - whole) <= 2 * _MAX_UNEVENNESS * whole):
         num_missing, num_places = int((whole - 1).sum()), int((whole > 1).sum())
-        raise _gap(name, f"{_count(num_missing, 'slice')} missing in {_count(num_places, 'place')}", unit)
+        raise _gap(name, f"{count_of(num_missing, 'slice')} missing in {count_of(num_places, 'place')}", unit)
     mean = float((along[-1] - along[0]) / (len(along) - 1))
     drift = np.abs(along - (along[0] + mean * np.arange(len(along)))).max()
     if np.abs(ratios - 1).max() > _MAX_UNEVENNESS or drift > _MAX_DRIFT * mean:
@@ -241,7 +251,3 @@ def _number(header: Any, keyword: str, *, signed: bool = False) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if np.isfinite(number) and (signed or number > 0) else None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from msdnet.errors import ScanError
 from msdnet.scans.dicom_files import DicomFile, read_headers
+from msdnet.scans.messages import count_of
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 _MULTI_FRAME_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -44,13 +45,13 @@ class Series:
     def title(self) -> str:
         """What to call it in a note: its number, and nothing that could identify a patient."""
         number = self.headers[0].get("SeriesNumber")
-        return f"series {number if number is not None else 'without number'} ({_count(len(self.files), 'file')})"
+        return f"series {number if number is not None else 'without number'} ({count_of(len(self.files), 'file')})"
 
     @property
     def listing(self) -> str:
         """One line for the person who has to choose."""
         first = self.headers[0]
-        parts = [self.uid or "(no UID)", _count(len(self.files), "file")]
+        parts = [self.uid or "(no UID)", count_of(len(self.files), "file")]
         thickness = first.get("SliceThickness")
         parts += [f"{thickness} mm"] if thickness else []
         parts += [str(first.get("SeriesDescription"))] if first.get("SeriesDescription") else []
@@ -175,7 +176,7 @@ def notes_on_rest(found: Sequence[Series], used: Sequence[Series]) -> tuple[str,
     """One sentence for each series that is left out, and for localisers within those used."""
     notes = [f"Left out: {s.title}, {s.obstacle or s.doubt or _lesser(s)}." for s in found if s not in used]
     notes += [
-        f"Left out: {_count(s.num_localisers, 'localiser')} within {s.title}." for s in used if s.num_localisers > 0
+        f"Left out: {count_of(s.num_localisers, 'localiser')} within {s.title}." for s in used if s.num_localisers > 0
     ]
     return tuple(notes)
 
@@ -238,7 +239,3 @@ def _plane(header: Any) -> str:
     if normal.max() < 0.8:
         return "oblique"
     return ("sagittal", "coronal", "axial")[int(normal.argmax())]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

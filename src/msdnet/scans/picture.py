@@ -13,6 +13,7 @@ from PIL import Image
 
 from msdnet.errors import ScanError
 from msdnet.scans.hu import check_grey_options, read_values, refuse_grey_options
+from msdnet.scans.messages import name_within
 from msdnet.scans.scan import Intensity, Scan, Source
 
 Array = np.ndarray[Any, Any]
@@ -22,11 +23,25 @@ _MAX_CHANNEL_DIFFERENCE = 8
 _WIDE_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I;16S", "I", "F")
 
 
-def read_picture(path: Path, name: str, *, window: tuple[float, float] | None = None, grey: bool = False) -> Scan:
+def read_picture(
+    path: Path,
+    name: str,
+    *,
+    given: Path | None = None,
+    window: tuple[float, float] | None = None,
+    grey: bool = False,
+) -> Scan:
     """The scan of one picture: (1, row, column), the stored pixel grid (an EXIF rotation is not applied).
 
     8-bit pictures are grey as they are; colour pictures are read if they show grey only (channels within 8 of 255, as
     JPG leaves them). Pixels of 16 bits or more are HU or grey by the rule of `hu.read_values`.
+
+    Args:
+        path: The file.
+        name: See `Source.name`.
+        given: The folder it was found in, for messages.
+        window: LOW, HIGH of a grey window.
+        grey: Whether the values are grey already.
 
     Raises:
         ScanError: if the picture is damaged, coloured, transparent, has several pages, or has 16-bit values that do not
@@ -34,14 +49,15 @@ def read_picture(path: Path, name: str, *, window: tuple[float, float] | None = 
         OptionError: for a window given to an 8-bit picture.
     """
     check_grey_options(window, grey)
-    mode, pixels = _load(path)
+    shown = name_within(path, given)
+    mode, pixels = _load(path, shown)
     intensity: Intensity = "grey"
     if mode in _WIDE_MODES:
         digest = _digest(pixels)
-        pixels, intensity = read_values(pixels, path.name, window=window, grey=grey)
+        pixels, intensity = read_values(pixels, shown, window=window, grey=grey)
     else:
-        refuse_grey_options(path.name, "an 8-bit picture, which is grey as it is", window, False)
-        pixels = _grey_of(mode, pixels, path)
+        refuse_grey_options(shown, "an 8-bit picture, which is grey as it is", window, False)
+        pixels = _grey_of(mode, pixels, shown)
         digest = _digest(pixels)
     return Scan(
         volume=hd.Volume(pixels[np.newaxis], affine=_unknown_grid(), coordinate_system="PATIENT"),
@@ -53,35 +69,35 @@ def read_picture(path: Path, name: str, *, window: tuple[float, float] | None = 
     )
 
 
-def _load(path: Path) -> tuple[str, Array]:
+def _load(path: Path, shown: str) -> tuple[str, Array]:
     """Pillow's name of the pixel format, and the pixels."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 if image.width * image.height > _MAX_PIXELS:
-                    raise _refused(path, f"{image.width} x {image.height} pixels", "a CT slice of at most 8192 x 8192")
+                    raise _refused(shown, f"{image.width} x {image.height} pixels", "a CT slice of at most 8192 x 8192")
                 if getattr(image, "n_frames", 1) > 1:
-                    raise _refused(path, f"{getattr(image, 'n_frames', 1)} pages", "one slice in a picture")
+                    raise _refused(shown, f"{getattr(image, 'n_frames', 1)} pages", "one slice in a picture")
                 if image.mode in ("P", "PA"):
                     return "RGBA", np.asarray(image.convert("RGBA"))
                 if image.mode not in (*_WIDE_MODES, "L", "LA", "RGB", "RGBA"):
-                    raise _refused(path, f"pixels of type {image.mode}", "8-bit grey, RGB-grey or 16-bit grey pixels")
+                    raise _refused(shown, f"pixels of type {image.mode}", "8-bit grey, RGB-grey or 16-bit grey pixels")
                 return image.mode, np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ScanError(
-            f"{path.name} cannot be read as a picture",
+            f"{shown} cannot be read as a picture",
             got=f"a damaged or truncated file ({type(error).__name__})",
             expected="a complete PNG, JPG or TIFF",
             do="copy or export it again",
         ) from error
 
 
-def _grey_of(mode: str, pixels: Array, path: Path) -> Array:
+def _grey_of(mode: str, pixels: Array, shown: str) -> Array:
     """(row, column) uint8 from grey or RGB, with or without an alpha channel."""
     if mode in ("LA", "RGBA"):
         if pixels[..., -1].min() < 255:
-            raise _refused(path, "transparent pixels", "an opaque picture")
+            raise _refused(shown, "transparent pixels", "an opaque picture")
         pixels = pixels[..., :-1]
     if mode == "L":
         return pixels
@@ -89,14 +105,14 @@ def _grey_of(mode: str, pixels: Array, path: Path) -> Array:
     difference = int((channels.max(axis=-1) - channels.min(axis=-1)).max())
     if difference > _MAX_CHANNEL_DIFFERENCE:
         raise _refused(
-            path, f"colour: channels that differ by up to {difference} of 255", "grey, or RGB that shows grey"
+            shown, f"colour: channels that differ by up to {difference} of 255", "grey, or RGB that shows grey"
         )
     return np.asarray(np.rint(channels.mean(axis=-1)), dtype=np.uint8)
 
 
-def _refused(path: Path, got: str, expected: str) -> ScanError:
+def _refused(shown: str, got: str, expected: str) -> ScanError:
     return ScanError(
-        f"the picture {path.name} cannot be used",
+        f"the picture {shown} cannot be used",
         got=got,
         expected=expected,
         do="export the slice again as 8-bit grey, without overlays or annotations",

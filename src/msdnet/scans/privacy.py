@@ -1,4 +1,4 @@
-"""A name for a scan that tells nothing about the patient, for output folders and reports."""
+"""What of a DICOM header identifies the patient, and a name for a scan that tells nothing about the patient."""
 
 from __future__ import annotations
 
@@ -10,20 +10,12 @@ from typing import Any
 from msdnet.scans.scan import Scan
 
 _DIGEST_LENGTH = 12
-_PERSONAL = ("PatientName", "OtherPatientNames", "PatientBirthName", "PatientID", "OtherPatientIDs")
-_OTHERS = (
-    "AccessionNumber",
-    "StudyID",
-    "PatientBirthDate",
-    "StudyDate",
-    "SeriesDate",
-    "AcquisitionDate",
-    "ContentDate",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SOPInstanceUID",
-    "FrameOfReferenceUID",
-)
+
+NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
+PATIENT_NUMBERS = ("PatientID", "OtherPatientIDs")
+STUDY_NUMBERS = ("AccessionNumber", "StudyID")
+DATES = ("PatientBirthDate", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 
 
 def public_name(scan: Scan) -> str:
@@ -44,12 +36,17 @@ def public_name(scan: Scan) -> str:
     return scan.source.name
 
 
+def stated_values(header: Any, keyword: str) -> list[str]:
+    """Every value of an element as text: each of several, and each writing of a person's name; none if it is empty."""
+    return _values(header.get(keyword))
+
+
 def _identifying(header: Any) -> Iterator[str]:
-    for keyword in (*_PERSONAL, *_OTHERS):
-        for value in _values(header.get(keyword)):
+    for keyword in (*NAMES, *PATIENT_NUMBERS, *STUDY_NUMBERS, *DATES, *UIDS):
+        for value in stated_values(header, keyword):
             parts = re.findall(r"[^\W_]+", _letters(value))
             wholes = ["".join(parts), "".join(reversed(parts))]
-            if keyword in _PERSONAL:
+            if keyword in NAMES + PATIENT_NUMBERS:
                 yield from wholes
                 yield from (p for p in parts if len(p) >= 4 or (len(p) >= 2 and not p.isdigit()))
             else:

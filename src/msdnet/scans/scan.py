@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import highdicom as hd
-import numpy as np
+if TYPE_CHECKING:
+    import highdicom as hd
+    import numpy as np
 
 Intensity = Literal["HU", "grey"]
 Kind = Literal["dicom", "volume", "picture"]
@@ -46,6 +47,7 @@ class Scan:
         source: Where it came from.
         notes: Findings a reader of the result should know, one sentence each, without patient data.
         seg_obstacle: Why no DICOM SEG can be written (no frame of reference, position or orientation); else empty.
+        pixel_spacing_stated: True where a file states the spacing within slices, even if not that between them.
     """
 
     volume: hd.Volume
@@ -55,11 +57,17 @@ class Scan:
     source: Source
     notes: tuple[str, ...] = ()
     seg_obstacle: str = ""
+    pixel_spacing_stated: bool = False
 
     @property
     def voxels(self) -> np.ndarray[Any, Any]:
         """The array, axes in the source's order."""
         return self.volume.array
+
+    @property
+    def pixel_spacing_known(self) -> bool:
+        """Whether the spacing of rows and columns is known; that of the slices may be missing."""
+        return self.spacing_known or self.pixel_spacing_stated
 
     @property
     def voxel_ml(self) -> float | None:
@@ -77,6 +85,7 @@ class ScanInput:
         kind: How it is stored.
         notes: What was left out beside it (localisers, reformats, other series), one sentence each.
         members: For a zip archive: the names of the series' files in it; `paths` then holds the archive alone.
+        given: The folder, archive or file the user named, as it was named; of DICOM files named one by one, the first.
     """
 
     name: str
@@ -84,3 +93,9 @@ class ScanInput:
     kind: Kind
     notes: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    given: Path | None = None
+
+    @property
+    def shown(self) -> str:
+        """The path as the user gave it, for the user's own console; it may name the patient, so no file may hold it."""
+        return str(self.given if self.given is not None and self.kind == "dicom" else self.paths[0])

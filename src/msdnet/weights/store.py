@@ -17,10 +17,7 @@ from msdnet.config import Preprocessing, from_mapping
 from msdnet.errors import OptionError, WeightsError
 from msdnet.labels import LabelSchema, get_schema
 from msdnet.networks import build_network
-
-DEFAULT = "resnet18-v1"
-EMBEDDED = Path(__file__).parent
-CARD, TENSORS = "card.json", "model.safetensors"
+from msdnet.weights.folders import CARD, EMBEDDED, TENSORS, embedded_names, find_weights
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def read_card(weights: str | Path | None = None) -> Card:
     Raises:
         WeightsError: if there is no such folder, or its card cannot be read.
     """
-    folder = _folder_of(weights)
+    folder = find_weights(weights)
     try:
         content = json.loads((folder / CARD).read_text(encoding="utf-8"))
         content["preprocessing"] = from_mapping(Preprocessing, content["preprocessing"], "the card's preprocessing")
@@ -109,7 +106,7 @@ def load_weights(weights: str | Path | None = None) -> tuple[nn.Module, Card]:
         WeightsError: if the weights are missing, don't have the card's hash, or don't fit the network.
     """
     card = read_card(weights)
-    path = _folder_of(weights) / TENSORS
+    path = find_weights(weights) / TENSORS
     if not path.is_file() or _sha256(path) != card.sha256:
         raise WeightsError(
             f"the weights {card.name!r} are missing or damaged",
@@ -133,22 +130,7 @@ def load_weights(weights: str | Path | None = None) -> tuple[nn.Module, Card]:
 
 def list_weights() -> list[Card]:
     """The cards of all embedded weights."""
-    return [read_card(p.parent) for p in sorted(EMBEDDED.glob(f"*/{CARD}"))]
-
-
-def _folder_of(weights: str | Path | None) -> Path:
-    if weights is None:
-        weights = DEFAULT
-    for folder in (EMBEDDED / weights, Path(weights)):
-        if (folder / CARD).is_file():
-            return folder
-    names = ", ".join(sorted(p.parent.name for p in EMBEDDED.glob(f"*/{CARD}"))) or "none"
-    raise WeightsError(
-        f"there are no weights {Path(weights).name!r}",
-        got=f"neither embedded weights of that name nor a folder with {CARD}",
-        expected=f"an embedded name ({names}) or a folder that `msdnet train` wrote",
-        do="run `msdnet info` for the names, or check the path",
-    )
+    return [read_card(EMBEDDED / name) for name in embedded_names()]
 
 
 def _sha256(path: Path) -> str:
