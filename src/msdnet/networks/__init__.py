@@ -7,10 +7,46 @@ from typing import Any
 from torch import nn
 
 from msdnet.errors import OptionError
+from msdnet.networks.baselines import (
+    FPN,
+    AttentionUNet,
+    DeepLabV3,
+    DeepLabV3Plus,
+    EncoderUNet,
+    EncoderUNetPlusPlus,
+    LinkNet,
+    MANet,
+    PSPNet,
+    SegFormerHead,
+    UNet,
+    UNetPlusPlus,
+    UPerNet,
+)
+from msdnet.networks.fcn import FCN
 from msdnet.networks.msdnet import MSDNet
+from msdnet.networks.segnet import SegNet
+from msdnet.networks.unet_cbam import UNetCBAM
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "msdnet": MSDNet,
+    # The paper's rivals, and SegNet, from random weights: num_classes, in_channels, width
+    "unet": UNet,
+    "unetplusplus": UNetPlusPlus,
+    "unet_cbam": UNetCBAM,
+    "attention_unet": AttentionUNet,
+    "segnet": SegNet,
+    # On MSD-Net's encoder: encoder, num_classes, in_channels, pretrained
+    "fcn": FCN,
+    "pspnet": PSPNet,
+    "deeplabv3": DeepLabV3,
+    "deeplabv3plus": DeepLabV3Plus,
+    "linknet": LinkNet,
+    "manet": MANet,
+    "fpn": FPN,
+    "upernet": UPerNet,
+    "segformer_head": SegFormerHead,
+    "encoder_unet": EncoderUNet,
+    "encoder_unetplusplus": EncoderUNetPlusPlus,
 }
 
 __all__ = ["NETWORKS", "MSDNet", "build_network"]
