@@ -1,1 +1,1 @@
-"""Predicted against true labels: pixel counts per slice, and the figures made from them."""
+"""Predicted against true labels: pixel counts per slice, and the figures, tests and tables made from them."""

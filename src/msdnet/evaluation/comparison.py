@@ -1,0 +1,127 @@
+"""Tables that set networks side by side, from the rows that each was measured with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msdnet.evaluation.figures import estimate
+from msdnet.evaluation.overlap import SliceOverlap
+from msdnet.evaluation.rendering import Cell, Column, Table
+from msdnet.evaluation.significance import DEFAULT_MEASURES, PairedTest, compare_networks
+from msdnet.evaluation.tables import rows_of, titles
+from msdnet.labels import LabelSchema
+
+_COLUMNS = {
+    "dsc": Column("dsc", "DSC", "estimate"),
+    "iou": Column("iou", "IoU", "estimate"),
+    "sensitivity": Column("sensitivity", "sensitivity", "estimate"),
+    "specificity": Column("specificity", "specificity", "estimate"),
+    "precision": Column("precision", "precision", "estimate"),
+    "hd95_mm": Column("hd95_mm", "HD95 in mm", "estimate", 1),
+}
+
+_TESTS = """\
+p: two-sided paired Wilcoxon signed-rank test against {reference}; the unit is the {unit}, with the mean of the
+differences of its slices; Holm's correction over the {num} tests shown (networks x classes x measures). "too few
+pairs": fewer than 6 that differ. p-values do not cover how much a network changes when it is trained anew."""
+
+_FIGURES = """\
+Mean over slices (SD) [95 % percentile interval from 2,000 bootstrap samples of whole groups]; DSC, IoU, sensitivity and
+precision over slices whose truth has the class, specificity over all.
+"""
+
+
+def comparison_table(
+    networks: Mapping[str, Sequence[SliceOverlap]],
+    schema: LabelSchema,
+    *,
+    reference: str,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    notes: Sequence[str] = (),
+) -> Table:
+    """Rows: network x class. Columns: the measures with SD and interval, then their p-values against the reference.
+
+    Args:
+        networks: Name and per-slice rows of each network, in the order of the table.
+        schema: Whose classes are shown.
+        reference: The network that the others are tested against.
+        measures: Names in `overlap.MEASURES`.
+        notes: For the head: "one seed", "not converged", "synthetic" and the like.
+
+    Raises:
+        OptionError: if the reference is not among the networks.
+        DatasetError: if the networks were not measured on the same slices.
+    """
+    names = titles(schema)
+    tests = compare_networks(networks, list(names), reference=reference, measures=measures)
+    found = {(t.network, t.class_name, t.measure): t for t in tests}
+    rows: list[tuple[Cell, ...]] = []
+    for network, overlaps in networks.items():
+        for name, title in names.items():
+            of_class = rows_of(overlaps, name)
+            p = ["reference" if network == reference else _p(found[network, name, m]) for m in measures]
+            rows.append((network, title, *(estimate(of_class, m) for m in measures), *p))
+    columns = (
+        Column("network", "network"),
+        Column("class", "class"),
+        *(_COLUMNS[m] for m in measures),
+        *(Column(f"p_{m}", f"p, {_COLUMNS[m].title}", "p") for m in measures),
+    )
+    return Table(columns, tuple(rows), tuple(notes), _FIGURES + _foot(networks, reference, tests))
+
+
+def significance_table(
+    networks: Mapping[str, Sequence[SliceOverlap]],
+    schema: LabelSchema,
+    *,
+    reference: str,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    notes: Sequence[str] = (),
+) -> Table:
+    """Rows: network x class x measure. Columns: the difference to the reference, effect size and every p-value.
+
+    Args and Raises: as `comparison_table`.
+    """
+    names = titles(schema)
+    tests = compare_networks(networks, list(names), reference=reference, measures=measures)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            t.network,
+            names[t.class_name],
+            _COLUMNS[t.measure].title,
+            t.test.num_pairs,
+            t.test.num_zero,
+            t.difference,
+            t.test.rank_biserial,
+            t.test.p if t.test.p is not None else t.test.reason,
+            _p(t),
+            t.over_slices.num_pairs,
+            t.over_slices.p if t.over_slices.p is not None else t.over_slices.reason,
+        )
+        for t in tests
+    ]
+    columns = (
+        Column("network", "network"),
+        Column("class", "class"),
+        Column("measure", "measure"),
+        Column("num_groups", "groups", "number"),
+        Column("num_zero", "equal", "number"),
+        Column("difference", f"difference to {reference}", "estimate"),
+        Column("rank_biserial", "rank-biserial", "number", 2),
+        Column("p", "p", "p"),
+        Column("p_holm", "p, Holm", "p"),
+        Column("num_slices", "slices", "number"),
+        Column("p_slices", "p over slices (anti-conservative)", "p"),
+    )
+    return Table(columns, tuple(rows), tuple(notes), _foot(networks, reference, tests))
+
+
+def _p(test: PairedTest) -> Cell:
+    return test.test.reason if test.p_holm is None else test.p_holm
+
+
+def _foot(networks: Mapping[str, Sequence[SliceOverlap]], reference: str, tests: Sequence[PairedTest]) -> str:
+    pairs = {(r.name, r.group) for r in networks[reference]}
+    alone = len({group for _, group in pairs}) == len(pairs)
+    unit = "slice, since no groups are known (anti-conservative)" if alone else "patient or group"
+    return _TESTS.format(reference=reference, unit=unit, num=len(tests))

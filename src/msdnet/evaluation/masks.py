@@ -1,0 +1,317 @@
+"""Label maps from anywhere, in pairs: index PNGs or NIfTI volumes, predicted against true, matched by file name."""
+
+from __future__ import annotations
+
+import csv
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+from PIL import Image
+
+from msdnet.errors import DatasetError, InputError, OptionError, SchemaError
+from msdnet.labels import LabelSchema
+
+Array = np.ndarray[Any, Any]
+Kind = Literal["PNG", "NIfTI"]
+
+_INDEX_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
+_MAX_SHIFT = 0.1  # of the smallest voxel side: files of one grid differ by the rounding of their headers
+_NUM_SHOWN = 20
+_UNREADABLE = (OSError, ValueError, nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError)
+
+
+@dataclass(frozen=True)
+class MaskFiles:
+    """A predicted and a true label map that belong together."""
+
+    name: str
+    kind: Kind
+    predicted: Path
+    true: Path
+
+
+@dataclass(frozen=True)
+class MaskSlice:
+    """One slice of both.
+
+    Attributes:
+        name: The file's stem; for volumes with the number of the slice behind a colon.
+        predicted, true: (row, column) uint8, numbers of the schema.
+        spacing_mm: Size of a pixel along rows and columns of the array, or None where it is not known.
+    """
+
+    name: str
+    predicted: Array
+    true: Array
+    spacing_mm: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class _Mask:
+    array: Array  # (row, column, slice)
+    affine: Array | None = None
+    spacing_mm: tuple[float, float] | None = None
+
+
+def match_masks(predictions: Path, labels: Path) -> tuple[list[MaskFiles], list[str]]:
+    """The pairs in the order of their names, and a line for each file without a partner.
+
+    Either both are files, which then need not have one name, or both are folders of PNG or of NIfTI files. In a folder
+    of result folders, as `msdnet segment` writes them, each labels.nii.gz or labels.png goes by its folder's name.
+
+    Raises:
+        DatasetError: if there are no masks, or if they are of two kinds.
+    """
+    predicted, of_predictions = _list_masks(predictions, "predictions")
+    true, of_labels = _list_masks(labels, "labels")
+    if of_predictions != of_labels:
+        raise DatasetError(
+            "predictions and labels are of two kinds",
+            got=f"{of_predictions} against {of_labels}",
+            expected="index PNGs against index PNGs, or NIfTI against NIfTI",
+            do="convert one of them; slices of a volume and pictures cannot be matched safely",
+        )
+    if predictions.is_file() and labels.is_file():
+        return [MaskFiles(_stem(labels), of_labels, predictions, labels)], []
+    faults = [f"{name}: predicted, but not among the labels" for name in sorted(predicted.keys() - true.keys())]
+    faults += [f"{name}: among the labels, but not predicted" for name in sorted(true.keys() - predicted.keys())]
+    names = sorted(predicted.keys() & true.keys())
+    return [MaskFiles(name, of_labels, predicted[name], true[name]) for name in names], faults
+
+
+def read_masks(
+    files: MaskFiles,
+    schema: LabelSchema,
+    *,
+    values: Mapping[int, int] | None = None,
+    label_values: Mapping[int, int] | None = None,
+) -> list[MaskSlice]:
+    """The slices of a pair; those of a volume lie along its third axis.
+
+    Args:
+        files: What to read.
+        schema: What the numbers mean.
+        values: Number in the predictions -> number in the schema; 0 stays 0 unless named.
+        label_values: The same for the true labels.
+
+    Raises:
+        DatasetError: if a file is damaged, in colours, or not on the other's grid.
+        SchemaError: if a number is neither in the schema nor in the mapping.
+    """
+    read = _read_png if files.kind == "PNG" else _read_nifti
+    predicted, true = read(files.predicted), read(files.true)
+    _check_grids(files.name, predicted, true)
+    p = _to_schema(predicted.array, values, schema, f"{files.name}, predicted")
+    t = _to_schema(true.array, label_values, schema, f"{files.name}, true")
+    numbered = files.kind == "NIfTI"
+    return [
+        MaskSlice(f"{files.name}:{k}" if numbered else files.name, p[..., k], t[..., k], true.spacing_mm)
+        for k in range(p.shape[2])
+    ]
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Slice (or the stem of a volume) -> group, from a CSV with the columns slice and group; others are ignored.
+
+    Raises:
+        DatasetError: if the file cannot be read, a column is missing, or a slice stands in two groups.
+    """
+    groups: dict[str, str] = {}
+    twice: list[str] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            for row in reader if {"slice", "group"} <= set(columns) else ():
+                if groups.setdefault(row["slice"], row["group"]) != row["group"]:
+                    twice.append(row["slice"])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(
+            f"the groups in {path.name} cannot be read",
+            got=type(error).__name__,
+            expected="a CSV file in UTF-8",
+            do="check the path, or write it anew",
+        ) from error
+    if not groups or twice:
+        raise DatasetError(
+            f"the groups in {path.name} cannot be used",
+            got=f"in two groups: {', '.join(twice)}" if twice else "columns " + (", ".join(columns) or "(none)"),
+            expected="the columns slice and group, and each slice in one group",
+            do="give each slice the patient it comes from",
+        )
+    return groups
+
+
+def check_values(values: Mapping[int, int] | None, schema: LabelSchema) -> None:
+    """Refuses a mapping to numbers that the schema does not have.
+
+    Raises:
+        OptionError: then.
+    """
+    wrong = [f"{old} to {new}" for old, new in (values or {}).items() if not 0 <= new < schema.num_classes]
+    if wrong:
+        raise OptionError(
+            f"labels are mapped to numbers that the schema {schema.name!r} does not have",
+            got=", ".join(wrong),
+            expected=f"new numbers from 0 to {schema.num_classes - 1}",
+            do=_meaning(schema),
+        )
+
+
+def all_faults(faults: Sequence[str | InputError], schema: LabelSchema) -> InputError:
+    """One error for all that is wrong: a SchemaError if only numbers outside the schema are, else a DatasetError."""
+    lines = [f"{f.what}: {f.got}" if isinstance(f, InputError) else f for f in faults]
+    shown = lines[:_NUM_SHOWN] + ([f"and {len(lines) - _NUM_SHOWN} more"] if len(lines) > _NUM_SHOWN else [])
+    advice = dict.fromkeys(f.do for f in faults if isinstance(f, InputError))
+    if any(isinstance(f, str) for f in faults):
+        advice = dict.fromkeys([*advice, "complete the folders, or take out what has no partner"])
+    error = SchemaError if all(isinstance(f, SchemaError) for f in faults) else DatasetError
+    return error(
+        f"the masks cannot be compared: {len(lines)} fault{'s' if len(lines) > 1 else ''}",
+        got="\n            ".join(shown),
+        expected=f"pairs of label maps on one grid, with the numbers 0 to {schema.num_classes - 1}",
+        do="; ".join(advice),
+    )
+
+
+def _list_masks(path: Path, role: str) -> tuple[dict[str, Path], Kind]:
+    entries = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
+    files = {p: _stem(p) for p in entries if p.is_file() and not p.name.startswith(".")}
+    if not any(_kind(p) for p in files):
+        files = {p / n: p.name for p in entries for n in ("labels.nii.gz", "labels.png") if (p / n).is_file()}
+    found = {p: name for p, name in files.items() if _kind(p)}
+    kinds = {_kind(p) for p in found}
+    if len(kinds) != 1 or len(set(found.values())) < len(found):
+        endings = sorted({p.suffix or "no extension" for p in files})
+        raise DatasetError(
+            f"the {role} cannot be used" if found else f"the {role} hold no masks",
+            got="PNG and NIfTI together, or one name twice"
+            if found
+            else f"files with {', '.join(endings) or 'nothing'}",
+            expected="a PNG or NIfTI file, or a folder of one of them, each name once",
+            do=f"check the path: {path.name}",
+        )
+    (kind,) = kinds
+    return {name: p for p, name in found.items()}, "PNG" if kind == "PNG" else "NIfTI"
+
+
+def _kind(path: Path) -> Kind | None:
+    name = path.name.lower()
+    return "PNG" if name.endswith(".png") else "NIfTI" if name.endswith((".nii", ".nii.gz")) else None
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"\.(png|nii|nii\.gz)$", "", path.name, flags=re.IGNORECASE)
+
+
+def _read_png(path: Path) -> _Mask:
+    try:
+        with Image.open(path) as image:
+            mode, pixels = image.mode, np.asarray(image)
+    except (*_UNREADABLE, SyntaxError, Image.DecompressionBombError) as error:
+        raise _damaged(path) from error
+    if mode == "RGB" and (pixels == pixels[..., :1]).all():  # grey, saved as colour: exact, nothing is guessed
+        mode, pixels = "L", pixels[..., 0]
+    if mode not in _INDEX_MODES:
+        raise DatasetError(
+            f"{path.parent.name}/{path.name} is not a picture of class numbers",
+            got=f"a picture in colours ({mode})",
+            expected="one number in each pixel",
+            do="turn colours into grey with Image.open(p).convert('L') and say by `values` which grey is which class",
+        )
+    return _Mask(pixels[..., np.newaxis])
+
+
+def _read_nifti(path: Path) -> _Mask:
+    try:
+        image: Any = nib.load(path)
+        array = np.asanyarray(image.dataobj)
+    except (*_UNREADABLE, EOFError, zlib.error) as error:
+        raise _damaged(path) from error
+    shape = (*array.shape, 1, 1)[: max(3, array.ndim)]
+    whole = array.dtype.kind in "biu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))
+    if min(shape) < 1 or any(s > 1 for s in shape[3:]) or not whole:
+        raise DatasetError(
+            f"{path.parent.name}/{path.name} is not a label map",
+            got=f"{array.dtype} of shape {array.shape}" + ("" if whole else " with fractions"),
+            expected="whole numbers on three axes",
+            do="save one volume of class numbers",
+        )
+    header = image.header
+    oriented = int(header.get("sform_code", 0)) > 0 or int(header.get("qform_code", 0)) > 0
+    affine = np.asarray(image.affine, dtype=float)
+    sides = np.linalg.norm(affine[:3, :3], axis=0)
+    if oriented and nib.aff2axcodes(affine)[2] not in ("S", "I"):
+        raise DatasetError(
+            f"the third axis of {path.parent.name}/{path.name} does not run from slice to slice",
+            got="axes to " + ", ".join(nib.aff2axcodes(affine)),
+            expected="axial slices: a third axis to S or I",
+            do="reorient predictions and labels, for example with nibabel.as_closest_canonical",
+        )
+    known = header.get_xyzt_units()[0] in ("unknown", "mm") and (oriented or not np.allclose(sides, 1.0))
+    spacing_mm = (float(sides[0]), float(sides[1])) if known and sides.min() > 0 else None
+    whole_numbers = array if array.dtype.kind in "biu" else array.astype(np.int64)
+    return _Mask(whole_numbers.reshape(shape[:3]), affine, spacing_mm)
+
+
+def _check_grids(name: str, predicted: _Mask, true: _Mask) -> None:
+    if predicted.array.shape != true.array.shape:
+        raise DatasetError(
+            f"{name}: predicted and true labels differ in size",
+            got=f"{_size(predicted)} against {_size(true)}",
+            expected="one size",
+            do="bring the predictions onto the grid of the labels",
+        )
+    if predicted.affine is None or true.affine is None:
+        return
+    ends = [(0, n - 1) for n in true.array.shape]
+    corners = np.array([[i, j, k, 1] for i in ends[0] for j in ends[1] for k in ends[2]])
+    shift = float(np.abs(corners @ (predicted.affine - true.affine).T).max())
+    if not shift <= _MAX_SHIFT * float(np.linalg.norm(true.affine[:3, :3], axis=0).min()):
+        raise DatasetError(
+            f"{name}: predicted and true labels lie on different grids",
+            got=f"affines that put a corner {shift:.3g} mm apart",
+            expected="one affine",
+            do="bring the predictions onto the grid of the labels",
+        )
+
+
+def _to_schema(array: Array, values: Mapping[int, int] | None, schema: LabelSchema, name: str) -> Array:
+    mapping = {i: i for i in range(schema.num_classes)} if values is None else {0: 0, **values}
+    unknown = sorted({int(v) for v in np.unique(array)} - mapping.keys())
+    if unknown:
+        more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
+        raise SchemaError(
+            f"{name}: numbers that are {'not in the schema ' + repr(schema.name) if values is None else 'not mapped'}",
+            got=", ".join(map(str, unknown[:8])) + more,
+            expected=", ".join(map(str, sorted(mapping))),
+            do=f"say which number is which class by `values` (predictions) or `label_values`; {_meaning(schema)}",
+        )
+    mapped = np.zeros(array.shape, dtype=np.uint8)
+    for old, new in mapping.items():
+        if new:
+            mapped[array == old] = new
+    return mapped
+
+
+def _meaning(schema: LabelSchema) -> str:
+    return "0 is background, " + ", ".join(f"{c.index} {c.name}" for c in schema.classes)
+
+
+def _size(mask: _Mask) -> str:
+    return " x ".join(map(str, mask.array.shape if mask.affine is not None else mask.array.shape[:2]))
+
+
+def _damaged(path: Path) -> DatasetError:
+    return DatasetError(
+        f"{path.parent.name}/{path.name} cannot be read",
+        got="a damaged or truncated file",
+        expected="a complete PNG or NIfTI file",
+        do="copy or export it again",
+    )
