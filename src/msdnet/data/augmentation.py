@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,10 @@ class Transform:
     block: Tensor
     noise: Tensor
     surroundings: Tensor
+
+    def of(self, slices: slice) -> Transform:
+        """What was drawn for these slices of the batch."""
+        return Transform(**{field.name: getattr(self, field.name)[slices] for field in fields(self)})
 
 
 def draw_transform(settings: Augmentation, batch: int, size: int, generator: torch.Generator) -> Transform:

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from msdnet.config import Augmentation, Preprocessing, Stage
 from msdnet.data.augmentation import apply_transform, draw_transform
-from msdnet.data.covid_semiseg import TrainingSlice
+from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError
 from msdnet.slices import fit, normalise
 
@@ -49,6 +49,8 @@ class FittedSlices:
 class StepBatches(Dataset[Batch]):
     """The batches of steps first to last - 1, one item each, drawn from (seed, step) alone.
 
+    With several processes each draws the whole batch, and holds every world_size-th slice of it from its rank on.
+
     An item holds "images" (B, 1, S, S) normalised, "targets" (L, K, S, S) lesion probabilities of the first L images,
     "weak" (W, 1, S, S) probability of any lesion of the other W images.
     """
@@ -63,10 +65,13 @@ class StepBatches(Dataset[Batch]):
         seed: int,
         first: int,
         last: int,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.labelled, self.weak, self.stage = labelled, weak, stage
         self.augmentation, self.preprocessing = augmentation, preprocessing
         self.seed, self.first, self.last = seed, first, last
+        self.share = slice(rank, None, world_size)
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -83,14 +88,34 @@ class StepBatches(Dataset[Batch]):
         ):
             if slices is None or count == 0:
                 continue
-            chosen = _draw_indices(len(slices), count, step, self.seed)
-            transform = draw_transform(self.augmentation, count, size, generator)
+            chosen = _draw_indices(len(slices), count, step, self.seed)[self.share]
+            transform = draw_transform(self.augmentation, count, size, generator).of(self.share)
             grey, batch[key] = apply_transform(
                 slices.images[chosen].float() / 255.0, slices.targets[chosen].float() / 255.0, transform
             )
             images.append(grey)
         batch["images"] = normalise(torch.cat(images), self.preprocessing)
         return batch
+
+
+class ValidationBatches(Dataset[Batch]):
+    """Labelled slices as they are, in batches of `BATCH`: "images" (B, 1, S, S), "targets" (B, K, S, S)."""
+
+    BATCH = 8
+
+    def __init__(self, slices: FittedSlices, preprocessing: Preprocessing) -> None:
+        self.slices, self.preprocessing = slices, preprocessing
+
+    def __len__(self) -> int:
+        return -(-len(self.slices) // self.BATCH)
+
+    def __getitem__(self, index: int) -> Batch:
+        chosen = slice(index * self.BATCH, (index + 1) * self.BATCH)
+        grey = self.slices.images[chosen, :1].float() / 255.0
+        return {
+            "images": normalise(grey, self.preprocessing),
+            "targets": self.slices.targets[chosen].float() / 255.0,
+        }
 
 
 def _draw_indices(total: int, count: int, step: int, seed: int) -> Tensor:

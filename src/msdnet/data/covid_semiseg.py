@@ -11,7 +11,6 @@ Source: Fan et al., "Inf-Net", IEEE TMI 2020, doi:10.1109/TMI.2020.2996645. Not 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,23 @@ from PIL import Image
 from scipy import ndimage
 
 from msdnet.data.similarity import group_near_duplicates
+from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError
+
+__all__ = [
+    "TrainingSlice",
+    "clean_weak",
+    "grey_levels",
+    "match_grey",
+    "read_labelled",
+    "read_unlabelled",
+]
 
 Array = np.ndarray[Any, Any]
 
 # Grey levels (see `grey_levels`) of the labelled slices taken together.
 REFERENCE_LUNG_GREY, REFERENCE_TISSUE_GREY = 27.0, 211.0
 WEAK_FLOOR, RIM_PIXELS = 32, 4
-
-
-@dataclass(frozen=True)
-class TrainingSlice:
-    """One slice in memory.
-
-    Attributes:
-        name: Unique within the data set.
-        group: Slices that may show one patient share it; a group never spans two folds.
-        image: (H, W) uint8 grey.
-        labels: (H, W) uint8 in the schema "ggo-consolidation", or None.
-        weak: (H, W) uint8, 255 times the guessed probability of any lesion, or None.
-    """
-
-    name: str
-    group: str
-    image: Array
-    labels: Array | None = None
-    weak: Array | None = None
 
 
 def read_labelled(folder: Path) -> list[TrainingSlice]:

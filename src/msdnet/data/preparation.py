@@ -1,0 +1,197 @@
+"""prepare: files in any layout -> a checked manifest. Every slice is read once; all faults are told at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from msdnet.config import Preprocessing
+from msdnet.data.checks import Facts, classes_of_groups, facts_of, find_faults, merge_groups
+from msdnet.data.class_table import Shown, table_of
+from msdnet.data.faults import Fault, raise_faults
+from msdnet.data.layouts import Draft, Options, choose_layout
+from msdnet.data.manifest import Manifest, check_rows, write_manifest
+from msdnet.data.slice_reader import Found, SliceReader
+from msdnet.errors import OptionError
+from msdnet.labels import LabelSchema, get_schema
+
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` made.
+
+    Attributes:
+        manifest: As it was written.
+        table: Slices and groups by class, Markdown.
+        classes: For every group with labels the classes it shows; empty for one without lesion.
+    """
+
+    manifest: Manifest
+    table: str
+    classes: Mapping[str, tuple[str, ...]]
+
+    def __str__(self) -> str:
+        return "\n".join([self.table, *(f"- {note}" for note in self.manifest.notes)]) + "\n"
+
+
+def prepare(
+    source: Path | None,
+    out: Path,
+    schema: str,
+    *,
+    layout: str | None = None,
+    options: Options | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """The checked data set, its manifest written to OUT/manifest.csv and OUT/manifest.json.
+
+    Checked are: partners, sizes and grids, label values against the schema, images of one grey, one image with two
+    truths, mixed intensities. Near-duplicates are no fault: they are put into one group, and the notes name them.
+
+    Args:
+        source: The data set's folder, or a CSV file; None for the phantom.
+        out: The folder of the manifest. Files below it are listed by relative paths.
+        schema: Name of the label schema.
+        layout: A name from `layouts.LAYOUTS`; None tells it from the files.
+        options: What the user says about the files.
+        progress: Called with the slices done and their number.
+
+    Raises:
+        DatasetError: if anything forbids the use; all faults at once, and nothing is written.
+        OptionError: for an unknown name, or an option that has no use here.
+    """
+    options, target = options or Options(), get_schema(schema)
+    name, chosen = choose_layout(layout, source)
+    if source is None and name != "phantom":
+        raise OptionError(f"the layout {name} needs a folder", got="none", expected="a folder", do="name it")
+    draft = chosen.draft(source or out, out, target, options)
+    label_values, faults = map_labels(draft.label_names, options.label_map, target)
+    window, grey = options.window, options.grey
+    if draft.before is not None:
+        label_values, window, grey = dict(draft.before.label_values), draft.before.window, draft.before.grey
+    reader = SliceReader(label_values, window, grey, Preprocessing())
+    faults = [*draft.faults, *faults, *check_rows(draft.rows)]
+    faults += [] if draft.rows or faults else [Fault("no slice")]
+
+    facts: list[Facts] = []
+    intensities: dict[str, str] = {}
+    splits = {row.name: row.split for row in draft.rows}
+    for count, found in enumerate(_read(draft, reader), start=1):
+        faults += found.faults
+        intensities.setdefault(found.intensity, found.slice.name if found.slice else "")
+        if found.slice is not None:
+            facts.append(facts_of(found.slice, splits[found.slice.name]))
+        if progress is not None:
+            progress(count, len(draft.rows))
+    intensities.pop("", None)
+    if len(intensities) > 1:
+        faults.append(Fault("images in HU and images in grey", ", ".join(intensities.values())))
+    blank_faults, left_out = _blank_slices(draft, facts)
+    facts = [f for f in facts if f.name not in left_out]
+    faults += [*blank_faults, *find_faults(facts)]
+    raise_faults(
+        f"the data set {source.name if source else name} cannot be used",
+        [_explained(f, draft.label_names, target) for f in faults],
+        expected=f"images with label maps of their own size, in the schema {schema}: "
+        + ", ".join([f"0 {BACKGROUND}", *(f"{c.index} {c.name}" for c in target.classes)]),
+        do="correct what is listed and prepare the data set again; docs/data.md describes the layouts",
+    )
+
+    threshold = options.near_duplicate if options.near_duplicate is not None else draft.near_duplicate
+    groups, merged = merge_groups(facts, threshold)
+    notes = [*draft.notes, *_summary(facts, groups, left_out), *merged]
+    rows = tuple(dataclasses.replace(row, group=groups[row.name]) for row in draft.rows if row.name not in left_out)
+    manifest = write_manifest(
+        Manifest(
+            path=out / "manifest.csv",
+            rows=rows,
+            schema=schema,
+            intensity=next(iter(intensities)),
+            label_values=label_values,
+            preparation=draft.preparation,
+            window=window,
+            grey=grey,
+            notes=tuple(notes),
+        )
+    )
+    shown = [Shown(groups[f.name], f.split, None if f.classes is None else frozenset(f.classes)) for f in facts]
+    return Prepared(manifest, table_of(shown, target), classes_of_groups(facts, groups, target))
+
+
+def map_labels(
+    names: Mapping[str, int], label_map: Mapping[str, str], schema: LabelSchema
+) -> tuple[dict[int, int], list[Fault]]:
+    """Number in the files to number in the schema, and what is wrong with the label map.
+
+    Named labels: each goes to the class that the label map says, else to the class of its own name, else nowhere.
+    Numbers without names: as the label map says; without a label map they are the schema's own.
+    """
+    targets = {BACKGROUND: 0} | {c.name: c.index for c in schema.classes}
+    faults = [
+        Fault(f"the label map names the class {value!r}, which the schema has not", key)
+        for key, value in label_map.items()
+        if value not in targets
+    ]
+    if names:
+        numbers = {str(number): number for number in names.values()} | dict(names)
+    else:
+        numbers = {key: int(key) for key in label_map if key.isdecimal()}
+    faults += [
+        Fault("the label map names a label that the data set has not", key) for key in label_map.keys() - numbers
+    ]
+    values = {0: 0}
+    if names:
+        values |= {number: targets[name] for name, number in names.items() if name in targets}
+    elif not label_map:
+        values |= {index: index for index in range(schema.num_classes)}
+    values |= {numbers[k]: targets[v] for k, v in label_map.items() if k in numbers and v in targets}
+    return values, faults
+
+
+def _read(draft: Draft, reader: SliceReader) -> Iterator[Found]:
+    if draft.slices:
+        yield from (Found(s, [], "grey") for s in draft.slices)
+    else:
+        yield from (reader.read(row) for row in draft.rows)
+
+
+def _blank_slices(draft: Draft, facts: list[Facts]) -> tuple[list[Fault], set[str]]:
+    """Blank slices of volumes (padding) are left out, unless their labels show a lesion."""
+    in_volume = {row.name for row in draft.rows if row.slice is not None}
+    blank = [f for f in facts if f.blank and f.name in in_volume]
+    faults = [Fault("a lesion on a slice of one grey only", f.name) for f in blank if f.classes]
+    left_out = {f.name for f in blank if not f.classes}
+    return faults, left_out if len(left_out) < len(facts) else set()
+
+
+def _explained(fault: Fault, names: Mapping[str, int], schema: LabelSchema) -> Fault:
+    """The fault with the name of a label value that has one, and what to say about it."""
+    for name, number in names.items():
+        if fault.what == f"label value {number} outside the schema":
+            classes = "|".join([BACKGROUND, *schema.names])
+            return Fault(f"label value {number} ({name}) not mapped onto the schema: say {name}={classes}", fault.where)
+    return fault
+
+
+def _summary(facts: list[Facts], groups: dict[str, str], left_out: set[str]) -> list[str]:
+    notes = []
+    if left_out:
+        notes.append(f"Left out: {len(left_out)} slices of one grey only (padding).")
+    splits: dict[str, set[str]] = {}
+    sizes: dict[str, int] = {}
+    for f in facts:
+        splits.setdefault(groups[f.name], set()).add(f.split)
+        sizes[groups[f.name]] = sizes.get(groups[f.name], 0) + 1
+    if shared := sorted(group for group, found in splits.items() if len(found) > 1):
+        notes.append(f"Groups that lie in two splits, so that one tells about the other: {', '.join(shared)}.")
+    largest = max(sizes, key=sizes.__getitem__)
+    if len(sizes) > 1 and sizes[largest] > len(facts) / 3:
+        notes.append(
+            f"The group {largest} holds {sizes[largest]} of {len(facts)} slices: if they are not of one patient, raise"
+            " near_duplicate."
+        )
+    return notes

@@ -1,0 +1,29 @@
+"""TrainingSlice: one slice in memory as training sees it, whichever file it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class TrainingSlice:
+    """One slice in memory.
+
+    Attributes:
+        name: Unique within the data set.
+        group: Slices that may show one patient share it; a group never spans two folds.
+        image: (H, W) uint8 grey.
+        labels: (H, W) uint8 in the data set's label schema, or None.
+        weak: (H, W) uint8, 255 times the guessed probability of any lesion, or None.
+    """
+
+    name: str
+    group: str
+    image: Array
+    labels: Array | None = None
+    weak: Array | None = None

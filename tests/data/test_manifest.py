@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from msdnet.data.manifest import Manifest, read_manifest, write_manifest
+from msdnet.data.preparation import prepare
+from msdnet.data.slice_reader import load_slices
+from msdnet.errors import DatasetError, OptionError
+
+
+@pytest.fixture
+def manifest(write_pictures: Callable[..., Path]) -> Manifest:
+    folder = write_pictures()
+    lines = ["name,group,split"] + [f"p{i},patient-{i // 2},{'test' if i > 3 else 'train'}" for i in range(6)]
+    (folder / "groups.csv").write_text("\n".join(lines))
+    return prepare(folder, folder, "ggo-consolidation").manifest
+
+
+def test_a_manifest_reads_back_as_it_was_written(manifest: Manifest) -> None:
+    assert read_manifest(manifest.path) == manifest
+    assert read_manifest(manifest.path.parent) == manifest
+    assert [row.group for row in manifest.rows] == [f"patient-{i // 2}" for i in range(6)]
+
+
+def test_slices_load_as_the_files_are(manifest: Manifest) -> None:
+    slices = load_slices(manifest)
+    for row, s in zip(manifest.rows, slices, strict=True):
+        assert row.labels is not None
+        assert s.labels is not None
+        assert (s.name, s.group) == (row.name, row.group)
+        np.testing.assert_array_equal(s.image, np.asarray(Image.open(row.image)))
+        np.testing.assert_array_equal(s.labels, np.asarray(Image.open(row.labels)))
+        assert s.image.dtype == s.labels.dtype == np.uint8
+
+
+def test_a_split_holds_its_own_slices(manifest: Manifest) -> None:
+    assert [s.name for s in load_slices(manifest, "test")] == ["p4", "p5"]
+    with pytest.raises(OptionError, match="'train', 'test'"):
+        load_slices(manifest, "validation")
+
+
+def test_a_data_set_may_move(manifest: Manifest, tmp_path: Path) -> None:
+    shutil.move(manifest.path.parent, tmp_path / "elsewhere")
+    assert read_manifest(tmp_path / "elsewhere").sha256 == manifest.sha256
+
+
+def test_a_changed_file_is_refused(manifest: Manifest) -> None:
+    labels = manifest.rows[2].labels
+    assert labels is not None
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(labels)
+    with pytest.raises(DatasetError, match="has changed since it was prepared"):
+        read_manifest(manifest.path)
+
+
+def test_a_changed_row_is_refused(manifest: Manifest) -> None:
+    text = manifest.path.read_text()
+    manifest.path.write_text(text.replace("patient-1", "patient-0", 1))
+    with pytest.raises(DatasetError, match="has changed since it was prepared"):
+        read_manifest(manifest.path)
+
+
+def test_all_faults_of_the_rows_are_told_at_once(manifest: Manifest) -> None:
+    lines = manifest.path.read_text().splitlines()
+    lines[1] = lines[1].replace("patient-0", "")
+    lines[2] = lines[2].replace("images/p1.png", "images/gone.png")
+    lines[3] = lines[3].replace("p2.png,,", "p2.png,one,")
+    lines.append(lines[4])
+    manifest.path.write_text("\n".join(lines))
+    with pytest.raises(DatasetError) as refused:
+        read_manifest(manifest.path)
+    for told in ("no group: p0", "no such file as gone.png: p1", "slice 'one'", "stands twice: p3"):
+        assert told in str(refused.value)
+
+
+def test_a_list_without_settings_is_refused(manifest: Manifest) -> None:
+    manifest.path.with_suffix(".json").unlink()
+    with pytest.raises(DatasetError, match="was not prepared"):
+        read_manifest(manifest.path)
+
+
+def test_unknown_and_missing_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("name,picture\na,b\n")
+    with pytest.raises(DatasetError) as refused:
+        read_manifest(tmp_path)
+    assert "unknown column 'picture'" in str(refused.value)
+    assert "no column 'image'" in str(refused.value)
+
+
+def test_paths_outside_the_folder_are_kept_whole(manifest: Manifest, tmp_path: Path) -> None:
+    moved = write_manifest(Manifest(**{**vars(manifest), "path": tmp_path / "lists" / "manifest.csv"}))
+    assert moved.sha256 == manifest.sha256
+    assert read_manifest(moved.path).rows == manifest.rows
+
+
+def test_a_list_corrected_by_hand_is_prepared_again(manifest: Manifest) -> None:
+    manifest.path.write_text(manifest.path.read_text().replace("patient-1", "patient-0"))
+    again = prepare(manifest.path, manifest.path.parent, "ggo-consolidation").manifest
+    assert read_manifest(again.path).sha256 == again.sha256 != manifest.sha256
+    assert [row.group for row in again.rows][:4] == ["patient-0"] * 4
+
+
+def test_a_list_prepared_once_keeps_its_settings(manifest: Manifest) -> None:
+    with pytest.raises(OptionError, match="prepared in another way"):
+        prepare(manifest.path, manifest.path.parent, "msdnet-paper")
