@@ -23,7 +23,7 @@ from msdnet.data.phantom import make_phantom, write_phantom_dicom
 from msdnet.labels import get_schema
 from msdnet.prediction import Segmentation, Segmenter
 
-SOURCE = str(Path(cli.__file__).parents[1])
+SOURCE = str(Path(cli.__file__).parents[2])
 
 
 class FakeSegmenter:

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from msdnet.cli import _parser
+from msdnet.cli.parser import build_parser
 from msdnet.data.phantom import make_phantom, to_scan
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +32,7 @@ def test_there_are_commands_to_check() -> None:
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS)
 def test_every_command_in_the_docs_is_understood(page: str, command: str) -> None:
-    arguments = _parser().parse_args(shlex.split(command)[1:])
+    arguments = build_parser().parse_args(shlex.split(command)[1:])
     assert callable(arguments.run)
 
 

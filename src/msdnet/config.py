@@ -101,39 +101,91 @@ class Stage:
     """One training stage.
 
     Attributes:
-        steps: Optimiser steps.
-        num_labelled: Slices with true labels in each batch.
+        steps: Optimiser steps; or give epochs.
+        epochs: Passes over the labelled slices (over the weak ones in a stage without labels) instead of steps.
+        num_labelled: Slices with true labels in each batch, over all processes.
         num_weak: Slices with a weak "any lesion" target in each batch.
-        learning_rate: Largest learning rate; linear warm-up over the first 5 % of the steps, then cosine to 1 %.
-        weight_decay: AdamW's decoupled weight decay.
+        optimizer: "adamw", or "adam" as in the paper (both with betas 0.9 and 0.999).
+        learning_rate: Largest learning rate.
+        schedule: "cosine": linear warm-up over the first 5 % of the steps, then cosine to 1 %; "step": x 0.1 every
+            `decay_epochs` epochs, as in the paper; "constant".
+        decay_epochs: Epochs between two steps of the schedule "step".
+        weight_decay: AdamW's decoupled weight decay; Adam has none.
         dice_weight: Weight of the soft Dice loss beside the focal loss.
         weak_weight: Weight of the weak target's loss.
         deep_supervision: Weight of the same losses on the coarser outputs of the decoder, each through a head of its
             own that training alone has; 0 leaves them out.
-        ema_decay: Decay per step of the moving average of the weights, which is what the stage yields.
+        largest_gradient: Norm to which a larger gradient is cut; None cuts none.
+        ema_decay: Decay per step of the moving average of the weights, which is what the stage yields; 0 for the last
+            step's weights.
         size: Side of the training slices; None for that of the preprocessing.
+        patience: Stop after so many epochs without a smaller validation loss, and keep the best weights; None never
+            stops early. Only where there are validation slices: the training on all slices runs to its end.
     """
 
-    steps: int
+    steps: int | None = None
+    epochs: int | None = None
     num_labelled: int = 8
     num_weak: int = 0
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    decay_epochs: int = 100
     weight_decay: float = 1e-2
     dice_weight: float = 1.0
     weak_weight: float = 1.0
     deep_supervision: float = 0.0
+    largest_gradient: float | None = 5.0
     ema_decay: float = 0.995
     size: int | None = None
+    patience: int | None = None
 
     def __post_init__(self) -> None:
-        _require(self.steps >= 1, "steps", self.steps, "at least 1")
+        given = [v for v in (self.steps, self.epochs) if v is not None]
+        _require(
+            len(given) == 1 and given[0] >= 1, "steps, epochs", (self.steps, self.epochs), "one of them, 1 or more"
+        )
         batch = self.num_labelled + self.num_weak
         _require(batch >= 2, "num_labelled + num_weak", batch, "a batch of at least 2 slices")
         if self.size is not None:
             _require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
-        _require(self.deep_supervision >= 0, "deep_supervision", self.deep_supervision, "0 or more")
+        for name, choices in (("optimizer", ("adamw", "adam")), ("schedule", ("cosine", "step", "constant"))):
+            _require(getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices))
+        for name in ("learning_rate", "largest_gradient", "decay_epochs", "patience"):
+            value = getattr(self, name)
+            _require(value is None or value > 0, name, value, "a number above 0")
+        for name in ("dice_weight", "weak_weight", "deep_supervision", "weight_decay"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= DECAY < 1")
+
+    def steps_per_epoch(self, num_labelled: int, num_weak: int) -> int:
+        """Optimiser steps in one pass over the labelled slices, or over the weak ones where the stage has no others."""
+        if self.num_labelled:
+            return max(1, -(-num_labelled // self.num_labelled))
+        return max(1, -(-num_weak // self.num_weak))
+
+    def num_steps(self, num_labelled: int, num_weak: int) -> int:
+        """All optimiser steps, given the data set's number of slices."""
+        if self.steps is not None:
+            return self.steps
+        return (self.epochs or 0) * self.steps_per_epoch(num_labelled, num_weak)
+
+
+@dataclass(frozen=True)
+class CardTexts:
+    """What the card of the resulting weights says in words.
+
+    Attributes:
+        trained_on: Data, their origin and what is known of them; the numbers of slices are put before it.
+        limits: What the weights cannot do.
+        terms: Under which they may be used: what the training data demand.
+        intended_use: What they are for.
+    """
+
+    trained_on: str = ""
+    limits: str = ""
+    terms: str = ""
+    intended_use: str = "Research on COVID-19 pneumonia in chest CT. Not a medical device."
 
 
 @dataclass(frozen=True)
@@ -148,19 +200,19 @@ class Experiment:
         preprocessing: How slices become tensors.
         augmentation: What is varied in training.
         pretraining: The stage without true labels, or None.
-        low_resolution: A stage with true labels before the last one, on small slices: many steps for little time.
-        training: The last stage, with true labels. Its slices should be as large as those of the preprocessing: the
-            outermost weights of a PCB's kernels meet a pixel only there.
+        training: The stage with true labels.
         focal_gamma: Focusing parameter of the focal loss.
+        precision: "bf16-mixed", "16-mixed" (GPU only) or "32-true", as Lightning names them.
         class_weights: "proportion" for the paper's 1 - share of pixels, "inverse" for inverse frequency, or "none".
         num_folds: Folds of the cross-validation.
-        seed: Seeds everything that is drawn.
+        fold_seed: Draws the folds.
+        seed: Seeds everything else that is drawn.
+        card: What the resulting weights' card says of them.
     """
 
     name: str
     training: Stage
     pretraining: Stage | None = None
-    low_resolution: Stage | None = None
     schema: str = "ggo-consolidation"
     network: str = "msdnet"
     network_arguments: dict[str, Any] = field(default_factory=dict)
@@ -168,8 +220,11 @@ class Experiment:
     augmentation: Augmentation = field(default_factory=Augmentation)
     focal_gamma: float = 2.0
     class_weights: str = "proportion"
+    precision: str = "bf16-mixed"
     num_folds: int = 5
+    fold_seed: int = 0
     seed: int = 0
+    card: CardTexts = field(default_factory=CardTexts)
 
     def __post_init__(self) -> None:
         _require(
@@ -178,6 +233,8 @@ class Experiment:
             self.class_weights,
             "proportion, inverse or none",
         )
+        precisions = ("bf16-mixed", "16-mixed", "32-true")
+        _require(self.precision in precisions, "precision", self.precision, ", ".join(precisions))
         _require(self.focal_gamma >= 0, "focal_gamma", self.focal_gamma, "0 or more")
         _require(self.num_folds >= 2, "num_folds", self.num_folds, "at least 2")
 
@@ -188,8 +245,8 @@ _NESTED = {
     "preprocessing": Preprocessing,
     "augmentation": Augmentation,
     "pretraining": Stage,
-    "low_resolution": Stage,
     "training": Stage,
+    "card": CardTexts,
 }
 
 
@@ -252,10 +309,11 @@ def from_mapping(kind: type[T], content: Any, where: str) -> T:
 
 def _converted(value: Any, hint: Any, name: str) -> Any:
     """The value as its annotation wants it: YAML reads 1e-3 as text, and JSON has lists for tuples."""
-    if hint == int | None and value is None:
-        return None
-    if hint == int | None:
-        hint = int
+    for plain in (int, float):
+        if hint == plain | None:
+            if value is None:
+                return None
+            hint = plain
     good = True
     if hint is float and not isinstance(value, bool):
         try:

@@ -9,11 +9,18 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from msdnet.config import Experiment, Preprocessing, Stage
-from msdnet.data.covid_semiseg import TrainingSlice
+from msdnet.config import CardTexts, Experiment, Preprocessing, Stage
+from msdnet.data.folds import Folds
+from msdnet.data.preparation import prepare
+from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
+from msdnet.evaluation.overlap import read_overlaps
 from msdnet.networks import build_network
+from msdnet.training import cross_validation
 from msdnet.training import stage as stage_module
+from msdnet.training.convergence import loss_curve, still_improving
+from msdnet.training.cross_validation import cross_validate, cross_validate_network, measure_slices
+from msdnet.training.data import TrainingData
 from msdnet.training.experiment import run_experiment
 from msdnet.training.stage import run_stage
 from msdnet.weights import load_weights
@@ -47,7 +54,7 @@ def _network(seed: int = 0) -> torch.nn.Module:
 
 
 def test_an_interrupted_stage_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_module, "STEPS_PER_EPOCH", 2)
+    monkeypatch.setattr(stage_module, "STEPS_PER_CHECKPOINT", 2)
     slices = _slices(3)
     run_stage(_network(), EXPERIMENT.training, EXPERIMENT, slices, tmp_path / "whole", seed=1, device="cpu")
 
@@ -80,13 +87,14 @@ def test_training_learns_what_grey_tells(tmp_path: Path) -> None:
     assert "loss" in log[0]
     network = _network()
     network.load_state_dict(load_file(tmp_path / "weights.safetensors"))
-    from msdnet.training.experiment import evaluate_slices
 
-    lesion = [r.dsc for r in evaluate_slices(network.eval(), labelled, experiment, 0) if r.class_name == "any_lesion"]
+    lesion = [r.dsc for r in measure_slices(network.eval(), labelled, experiment, 0) if r.class_name == "any_lesion"]
     assert np.mean(lesion) > 0.5
 
 
-def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path) -> None:
+@pytest.fixture
+def data_set(tmp_path: Path) -> Path:
+    """Four labelled and four unlabelled slices in COVID-SemiSeg's layout, prepared; the manifest's folder."""
     data = tmp_path / "data"
     for part in ("multiclass/images", "multiclass/labels", "unlabelled/images", "unlabelled/pseudo-labels"):
         (data / part).mkdir(parents=True)
@@ -97,20 +105,95 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path) -> None:
         Image.fromarray((image > 128).astype(np.uint8) + (image > 200)).save(data / f"multiclass/labels/{i}.png")
         Image.fromarray(image).save(data / f"unlabelled/images/a_org_00{i}_1.jpg")
         Image.fromarray(image).save(data / f"unlabelled/pseudo-labels/a_org_00{i}_1.png")
-    experiment = dataclasses.replace(
-        EXPERIMENT, training=Stage(steps=1, num_labelled=2), pretraining=Stage(steps=1, num_labelled=0, num_weak=2)
-    )
-    weights = run_experiment(experiment, data, tmp_path / "out", device="cpu")
+    prepare(data, tmp_path / "prepared", "ggo-consolidation")
+    return tmp_path / "prepared"
+
+
+SHORT = dataclasses.replace(
+    EXPERIMENT, training=Stage(steps=1, num_labelled=2), pretraining=Stage(steps=1, num_labelled=0, num_weak=2)
+)
+
+
+def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: Path) -> None:
+    experiment = dataclasses.replace(SHORT, card=CardTexts(limits="Made up."))
+    weights = run_experiment(experiment, data_set, tmp_path / "out", device="cpu")
     network, card = load_weights(weights)
     assert card.name == "tiny"
+    assert card.limits == "Made up."
+    assert card.trained_on.startswith("4 labelled slices in 4 groups or patients, 4 unlabelled slices.")
     assert card.recipe["training"]["steps"] == 1
     rows = (tmp_path / "out" / "per_slice.csv").read_text().splitlines()
     assert len(rows) == 1 + 4 * 3
     assert "| Ground-glass opacity | " in (tmp_path / "out" / "table.md").read_text()
     before = (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns
-    run_experiment(experiment, data, tmp_path / "out", device="cpu")  # everything is finished: nothing is trained anew
+    run_experiment(experiment, data_set, tmp_path / "out", device="cpu")  # all is finished: nothing is trained anew
     assert (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns == before
     assert isinstance(network, torch.nn.Module)
     other = dataclasses.replace(experiment, focal_gamma=1.0)
     with pytest.raises(OptionError, match="focal_gamma"):
-        run_experiment(other, data, tmp_path / "out", device="cpu")
+        run_experiment(other, data_set, tmp_path / "out", device="cpu")
+
+
+def test_networks_are_compared_on_the_same_folds(tmp_path: Path, data_set: Path) -> None:
+    rival = dataclasses.replace(SHORT, name="rival", network="unet", network_arguments={"width": 4}, pretraining=None)
+    table = cross_validate([SHORT, rival], data_set, tmp_path / "out", device="cpu")
+    text = table.read_text()
+    assert "one seed" in text
+    assert "| rival | Ground-glass opacity" in text
+    for name in ("tiny", "rival"):
+        rows = read_overlaps(tmp_path / "out" / name / "per_slice.csv")
+        assert {r.name for r in rows} == {"0", "1", "2", "3"}
+    folds = {(r.name, r.fold) for n in ("tiny", "rival") for r in read_overlaps(tmp_path / "out" / n / "per_slice.csv")}
+    assert len(folds) == 4
+    assert (tmp_path / "out" / "significance.tex").is_file()
+
+
+def test_experiments_that_do_not_fit_together_are_refused_with_every_reason(tmp_path: Path, data_set: Path) -> None:
+    others = [SHORT, dataclasses.replace(SHORT, num_folds=3, schema="infection")]
+    with pytest.raises(OptionError, match=r"two experiments; schema is .*; num_folds is 2 and 3; the reference 'x'"):
+        cross_validate(others, data_set, tmp_path / "out", reference="x", device="cpu")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_schema_than_the_data_sets_is_refused(tmp_path: Path, data_set: Path) -> None:
+    with pytest.raises(OptionError, match="'infection' in the experiment, 'ggo-consolidation' in the data set"):
+        run_experiment(dataclasses.replace(SHORT, schema="infection"), data_set, tmp_path / "out", device="cpu")
+
+
+def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slices = _slices(4)
+    weak = [dataclasses.replace(s, group=f"g{i}") for i, s in enumerate(s for s in slices if s.labels is None)]
+    data = TrainingData(None, [s for s in slices if s.labels is not None], weak)  # type: ignore[arg-type]
+    seen: list[set[str]] = []
+
+    def remember(
+        network: torch.nn.Module,
+        stage: Stage,
+        experiment: Experiment,
+        slices: list[TrainingSlice],
+        folder: Path,
+        **_: object,
+    ) -> torch.nn.Module:
+        folder.mkdir(parents=True)
+        seen.append({s.name for s in slices})
+        return network
+
+    monkeypatch.setattr(cross_validation, "run_stage", remember)
+    monkeypatch.setattr(TrainingData, "folds", lambda *_: Folds((0, 0, 1, 1), 2, 0))
+    experiment = dataclasses.replace(SHORT, pretraining=None)
+    cross_validate_network(experiment, data, tmp_path / "folds.csv", tmp_path, device="cpu")
+    assert seen == [{"2", "3", "w2", "w3"}, {"0", "1", "w0", "w1"}]
+
+
+@pytest.mark.parametrize(
+    ("losses", "improving"), [([5, 4, 3, 2, 1], True), ([5, 3, 2, 1.0, 0.995], False), ([1], False)]
+)
+def test_a_falling_loss_is_not_converged(tmp_path: Path, losses: list[float], improving: bool) -> None:
+    for start, part in enumerate((losses[:2], losses[1:])):  # the second start repeats a checkpoint of the first
+        (tmp_path / f"fold-0/log/version_{start}").mkdir(parents=True)
+        lines = [f"{50 * (i + start)},{loss}" for i, loss in enumerate(part)]
+        (tmp_path / f"fold-0/log/version_{start}/metrics.csv").write_text("step,loss\n" + "\n".join(lines) + "\n")
+    assert [loss for _, loss in loss_curve(tmp_path / "fold-0")] == losses
+    assert still_improving(tmp_path) is improving

@@ -12,7 +12,7 @@ from msdnet.training.module import SegmentationTraining
 
 def _module(network: nn.Module, deep_supervision: float, monkeypatch: pytest.MonkeyPatch) -> SegmentationTraining:
     stage = Stage(steps=10, num_labelled=2, num_weak=1, deep_supervision=deep_supervision)
-    module = SegmentationTraining(network, stage, torch.ones(3), 2.0)
+    module = SegmentationTraining(network, stage, torch.ones(3), 2.0, num_steps=10)
     monkeypatch.setattr(module, "log_dict", lambda *_, **__: None)  # there is no trainer
     return module
 

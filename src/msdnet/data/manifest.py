@@ -24,6 +24,7 @@ from msdnet.labels import get_schema
 
 FORMAT = 1
 COLUMNS = ("name", "image", "slice", "labels", "weak", "group", "source", "split")
+SYNTHETIC = "synthetic"  # the source of made-up slices
 PREPARATIONS = ("files", "covid-semiseg")
 
 
@@ -85,6 +86,11 @@ class Manifest:
     def splits(self) -> tuple[str, ...]:
         """The splits that occur, in the order of the rows."""
         return tuple(dict.fromkeys(row.split for row in self.rows))
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether every slice is made up: no figure from it says anything about patients."""
+        return all(row.source == SYNTHETIC for row in self.rows)
 
     def rows_of(self, split: str | None) -> tuple[Row, ...]:
         """The rows of one split; all for None.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msdnet.errors import MissingExtraError
 
 try:
+    from msdnet.training.cross_validation import cross_validate
     from msdnet.training.experiment import run_experiment
 except ModuleNotFoundError as error:
     raise MissingExtraError(
@@ -14,4 +15,4 @@ except ModuleNotFoundError as error:
         do='install it: pip install "msdnet[train]"',
     ) from error
 
-__all__ = ["run_experiment"]
+__all__ = ["cross_validate", "run_experiment"]

@@ -15,8 +15,7 @@ from msdnet.config import Stage
 from msdnet.errors import OptionError
 from msdnet.training.losses import dice_loss, focal_loss, weak_loss
 
-WARM_UP_SHARE, FINAL_SHARE = 0.05, 0.01
-LARGEST_GRADIENT = 5.0  # norm
+WARM_UP_SHARE, FINAL_SHARE, STEP_FACTOR = 0.05, 0.01, 0.1
 
 
 class SegmentationTraining(L.LightningModule):
@@ -24,34 +23,86 @@ class SegmentationTraining(L.LightningModule):
 
     Args:
         network: Images (B, 1, H, W) -> logits (B, C, H, W).
-        stage: Steps, learning rate and loss weights.
+        stage: Optimiser, schedule and loss weights.
         class_weights: (C,), for the focal loss.
         focal_gamma: Focusing parameter of the focal loss.
+        num_steps: Optimiser steps of the whole stage.
+        steps_per_epoch: Of them in one pass over the data.
+        seed: What the network itself draws (dropout) in a step follows from it and the step alone.
     """
 
     class_weights: Tensor
 
-    def __init__(self, network: nn.Module, stage: Stage, class_weights: Tensor, focal_gamma: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        stage: Stage,
+        class_weights: Tensor,
+        focal_gamma: float,
+        *,
+        num_steps: int,
+        steps_per_epoch: int = 1,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.network: Any = network.to(memory_format=torch.channels_last)  # deep supervision takes MSDNet's own methods
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(stage.ema_decay), use_buffers=True)
-        self.stage, self.focal_gamma = stage, focal_gamma
+        self.average.requires_grad_(False)  # it learns from no gradient, and processes that share one must know
+        self.stage, self.focal_gamma, self.seed = stage, focal_gamma, seed
+        self.num_steps, self.steps_per_epoch = num_steps, steps_per_epoch
         self.register_buffer("class_weights", class_weights)
         self.deep_heads = _deep_heads(network, len(class_weights)) if stage.deep_supervision else None
+
+    def on_train_batch_start(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         images = batch["images"].contiguous(memory_format=torch.channels_last)
         if self.deep_heads is None:
             parts = self._losses(self.network(images), batch)
-            loss = torch.stack(list(parts.values())).sum()
         else:
             *coarser, last = self.network.decode(images)
             parts = self._losses(self.network.classify(last), batch)
             coarse = [self._losses(head(f), batch) for head, f in zip(self.deep_heads, coarser, strict=True)]
             parts["deep"] = self.stage.deep_supervision * torch.stack([v for p in coarse for v in p.values()]).sum()
-            loss = torch.stack(list(parts.values())).sum()
-        self.log_dict({**parts, "loss": loss}, on_step=False, on_epoch=True, batch_size=len(images))
+        loss = torch.stack(list(parts.values())).sum()
+        self.log_dict({**parts, "loss": loss}, on_step=False, on_epoch=True, batch_size=len(images), sync_dist=True)
         return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        images = batch["images"].contiguous(memory_format=torch.channels_last)
+        loss = torch.stack(list(self._losses(self.average(images), batch).values())).sum()
+        self.log("validation_loss", loss, on_step=False, on_epoch=True, batch_size=len(images), sync_dist=True)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.stage.largest_gradient is not None:  # not by the trainer, which refuses it for a fused optimiser
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.stage.largest_gradient)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.average.update_parameters(self.network)
+
+    def configure_optimizers(self) -> Any:
+        parameters = [*self.network.parameters(), *(self.deep_heads.parameters() if self.deep_heads else ())]
+        optimizer: torch.optim.Optimizer
+        if self.stage.optimizer == "adam":
+            optimizer = torch.optim.Adam(parameters, lr=self.stage.learning_rate, fused=True)
+        else:
+            decay = self.stage.weight_decay
+            optimizer = torch.optim.AdamW(parameters, lr=self.stage.learning_rate, weight_decay=decay, fused=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.share_of_learning_rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def share_of_learning_rate(self, step: int) -> float:
+        """The learning rate at a step as a share of the largest one."""
+        if self.stage.schedule == "constant":
+            return 1.0
+        if self.stage.schedule == "step":
+            return float(STEP_FACTOR ** (step // self.steps_per_epoch // self.stage.decay_epochs))
+        warm_up = max(1, round(WARM_UP_SHARE * self.num_steps))
+        if step < warm_up:
+            return (step + 1) / warm_up
+        progress = min(1.0, (step - warm_up) / max(1, self.num_steps - warm_up))
+        return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
 
     def _losses(self, logits: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The weighted losses of logits of any resolution; the targets are averaged down to it."""
@@ -65,32 +116,12 @@ class SegmentationTraining(L.LightningModule):
             targets = torch.cat([background, lesions], dim=1)
             supervised = logits[:num_labelled]
             parts["focal"] = focal_loss(supervised, targets, self.class_weights, self.focal_gamma)
-            parts["dice"] = self.stage.dice_weight * dice_loss(supervised.softmax(dim=1)[:, 1:], lesions)
+            if self.stage.dice_weight:
+                parts["dice"] = self.stage.dice_weight * dice_loss(supervised.softmax(dim=1)[:, 1:], lesions)
         if "weak" in batch:
             weak = F.adaptive_avg_pool2d(batch["weak"], size)
             parts["weak"] = self.stage.weak_weight * weak_loss(logits[num_labelled:], weak)
         return parts
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)  # the trainer's refuses fused AdamW
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        self.average.update_parameters(self.network)
-
-    def configure_optimizers(self) -> Any:
-        parameters = [*self.network.parameters(), *(self.deep_heads.parameters() if self.deep_heads else ())]
-        optimizer = torch.optim.AdamW(
-            parameters, lr=self.stage.learning_rate, weight_decay=self.stage.weight_decay, fused=True
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_learning_rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _share_of_learning_rate(self, step: int) -> float:
-        warm_up = max(1, round(WARM_UP_SHARE * self.stage.steps))
-        if step < warm_up:
-            return (step + 1) / warm_up
-        progress = min(1.0, (step - warm_up) / max(1, self.stage.steps - warm_up))
-        return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _deep_heads(network: nn.Module, num_classes: int) -> nn.ModuleList:

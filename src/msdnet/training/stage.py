@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader
 
 from msdnet.config import Experiment, Stage
-from msdnet.data.batches import Batch, FittedSlices, StepBatches
-from msdnet.data.covid_semiseg import TrainingSlice
+from msdnet.data.batches import Batch, FittedSlices, StepBatches, ValidationBatches
+from msdnet.data.training_slice import TrainingSlice
+from msdnet.errors import DatasetError, MissingExtraError
 from msdnet.labels import get_schema
 from msdnet.training.losses import class_weights
 from msdnet.training.module import SegmentationTraining
+from msdnet.training.processes import Processes, check_shares, find_processes
 
-STEPS_PER_EPOCH = 50  # a checkpoint is written after each
+STEPS_PER_CHECKPOINT = 50  # at least; a whole number of epochs where the stage is given in epochs
 
 
 def run_stage(
@@ -33,77 +38,189 @@ def run_stage(
     *,
     seed: int,
     device: str = "auto",
+    validation: Sequence[TrainingSlice] = (),
+    callbacks: Sequence[L.Callback] = (),
 ) -> nn.Module:
     """The network with the weights that the stage yields, which are also in folder/weights.safetensors.
 
     A finished stage is loaded; an interrupted one goes on from its newest checkpoint, with the batches, the learning
-    rate and the averages it would have had.
+    rate and the averages it would have had. Started by `torchrun`, the processes share each batch.
 
     Args:
         network: Starting point; changed in place.
         stage: What to run.
         experiment: Preprocessing, augmentation and losses.
         slices: Labelled slices, weakly labelled slices, or both; each in the role that the stage has for it.
-        folder: Receives checkpoints, the loss curve (log/version_*/metrics.csv, one for each start) and the weights.
+        folder: Receives checkpoints, the loss curve (log/version_*/metrics.csv, one for each start), TensorBoard's
+            files, and the weights.
         seed: Seeds every batch.
         device: "auto", "cpu" or "cuda".
+        validation: Labelled slices whose loss is logged at each checkpoint; without them nothing stops early.
+        callbacks: Further ones for the trainer.
+
+    Raises:
+        OptionError: if several processes cannot share a batch evenly.
+        DatasetError: if the stage needs slices that there are not.
     """
+    processes = find_processes()
+    check_shares(stage, processes)
     result = folder / "weights.safetensors"
     if not result.is_file():
-        module = SegmentationTraining(network, stage, _class_weights(slices, experiment), experiment.focal_gamma)
-        trainer, checkpoint = _trainer(stage, folder, device)
-        batches = _Batches(stage, experiment, slices, seed)
+        batches = _Batches(stage, experiment, slices, validation, seed, processes)
+        module = SegmentationTraining(
+            network,
+            stage,
+            _class_weights(slices, experiment),
+            experiment.focal_gamma,
+            num_steps=batches.num_steps,
+            steps_per_epoch=batches.steps_per_epoch,
+            seed=seed,
+        )
+        trainer = _trainer(batches, experiment.precision, folder, device, processes, callbacks)
+        newest = folder / "newest.ckpt"
         with warnings.catch_warnings():
             for harmless in (".*does not have many workers.*", "Checkpoint directory .* exists and is not empty"):
                 warnings.filterwarnings("ignore", message=harmless)
             try:
-                trainer.fit(module, datamodule=batches, ckpt_path=checkpoint)
+                trainer.fit(module, datamodule=batches, ckpt_path=newest if newest.is_file() else None)
             except SystemExit as stopped:  # what the trainer makes of Ctrl-C
                 raise KeyboardInterrupt from stopped
-        save_file(_contiguous(module.average.module), result.with_suffix(".partial"))
-        result.with_suffix(".partial").replace(result)
+        if processes.writes:
+            best = folder / "best.ckpt"
+            weights = _averaged(best) if best.is_file() else module.average.module.state_dict()
+            save_file(_contiguous(weights), result.with_suffix(".partial"))
+            result.with_suffix(".partial").replace(result)
+        trainer.strategy.barrier()
     network.load_state_dict(load_file(result))
     return network.eval()
 
 
 class _Batches(L.LightningDataModule):
-    """Hands the trainer the batches of one epoch at a time, so that a resumed run starts at the right one."""
+    """Hands the trainer the batches between two checkpoints, so that a resumed run starts at the right one."""
 
-    def __init__(self, stage: Stage, experiment: Experiment, slices: Sequence[TrainingSlice], seed: int) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        experiment: Experiment,
+        slices: Sequence[TrainingSlice],
+        validation: Sequence[TrainingSlice],
+        seed: int,
+        processes: Processes,
+    ) -> None:
         super().__init__()
         num_classes = len(get_schema(experiment.schema).classes)
-        size = stage.size or experiment.preprocessing.size
+        size = experiment.preprocessing.size
         labelled = [s for s in slices if s.labels is not None]
-        weak = [s for s in slices if s.labels is None]
+        weak = [s for s in slices if s.labels is None and s.weak is not None]
+        for role, wanted, found in (("labels", stage.num_labelled, labelled), ("weak", stage.num_weak, weak)):
+            if wanted and not found:
+                raise DatasetError(
+                    f"the stage needs slices with {role}",
+                    got="none in the data set",
+                    expected=f"{wanted} in each batch",
+                    do="prepare the data set with them, or change the experiment's num_labelled and num_weak",
+                )
         self.labelled = FittedSlices(labelled, size, num_classes) if stage.num_labelled else None
         self.weak = FittedSlices(weak, size, num_classes) if stage.num_weak else None
-        self.stage, self.experiment, self.seed = stage, experiment, seed
+        self.validation = FittedSlices(validation, size, num_classes) if validation else None
+        self.stage, self.experiment, self.seed, self.processes = stage, experiment, seed, processes
+        self.num_steps = stage.num_steps(len(labelled), len(weak))
+        self.steps_per_epoch = stage.steps_per_epoch(len(labelled), len(weak))
+        unit = self.steps_per_epoch if stage.epochs else 1
+        self.steps_per_checkpoint = unit * -(-STEPS_PER_CHECKPOINT // unit)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        first = epoch * STEPS_PER_EPOCH
-        last = min(first + STEPS_PER_EPOCH, self.stage.steps)
+        first = (self.trainer.current_epoch if self.trainer else 0) * self.steps_per_checkpoint
+        last = min(first + self.steps_per_checkpoint, self.num_steps)
         settings = self.experiment.augmentation, self.experiment.preprocessing
-        batches = StepBatches(self.labelled, self.weak, self.stage, *settings, self.seed, first, last)
+        share = self.processes.rank, self.processes.world_size
+        batches = StepBatches(self.labelled, self.weak, self.stage, *settings, self.seed, first, last, *share)
         return DataLoader(batches, batch_size=None)
 
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        if self.validation is None:
+            return []
+        return DataLoader(ValidationBatches(self.validation, self.experiment.preprocessing), batch_size=None)
 
-def _trainer(stage: Stage, folder: Path, device: str) -> tuple[L.Trainer, Path | None]:
+
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and moves it there: a kill in the middle leaves the one before."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        unfinished = Path(path).with_suffix(".partial")
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(checkpoint, unfinished)
+        unfinished.replace(path)
+
+
+def _trainer(
+    batches: _Batches,
+    precision: str,
+    folder: Path,
+    device: str,
+    processes: Processes,
+    callbacks: Sequence[L.Callback],
+) -> L.Trainer:
     folder.mkdir(parents=True, exist_ok=True)
-    newest = folder / "newest.ckpt"
-    trainer = L.Trainer(
-        max_epochs=-(-stage.steps // STEPS_PER_EPOCH),
+    several = processes.world_size > 1
+    stage = batches.stage
+    watching: list[L.Callback] = [
+        ModelCheckpoint(folder, filename="newest", every_n_epochs=1, enable_version_counter=False)
+    ]
+    if stage.patience is not None and batches.validation is not None:
+        checks = -(-stage.patience * batches.steps_per_epoch // batches.steps_per_checkpoint)
+        watching.append(EarlyStopping("validation_loss", patience=checks))
+        watching.append(
+            ModelCheckpoint(
+                folder,
+                filename="best",
+                monitor="validation_loss",
+                save_weights_only=True,
+                enable_version_counter=False,
+            )
+        )
+    return L.Trainer(
+        max_epochs=-(-batches.num_steps // batches.steps_per_checkpoint),
         accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu"}[device],
-        devices=1,
-        precision="bf16-mixed",
+        devices=processes.world_size // processes.num_nodes,
+        num_nodes=processes.num_nodes,
+        strategy="ddp" if several else "auto",
+        use_distributed_sampler=False,
+        sync_batchnorm=several and device != "cpu" and torch.cuda.is_available(),
+        precision=precision,  # type: ignore[arg-type]  # one of Lightning's literals, checked in the settings
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[ModelCheckpoint(folder, filename="newest", every_n_epochs=1, enable_version_counter=False)],
-        logger=CSVLogger(folder, name="log"),
-        log_every_n_steps=min(STEPS_PER_EPOCH, stage.steps),
+        num_sanity_val_steps=0,
+        limit_val_batches=1.0 if batches.validation is not None else 0,
+        callbacks=[*watching, *callbacks],
+        plugins=[_WholeCheckpoints()],
+        logger=_loggers(folder),
+        log_every_n_steps=min(batches.steps_per_checkpoint, batches.num_steps),
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    return trainer, newest if newest.is_file() else None
+
+
+def _loggers(folder: Path) -> list[Any]:
+    """CSV and TensorBoard; MLflow too where the environment names a tracking server.
+
+    Raises:
+        MissingExtraError: if it does and MLflow is not installed.
+    """
+    loggers: list[Any] = [CSVLogger(folder, name="log"), TensorBoardLogger(folder, name="tensorboard")]
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        from lightning.pytorch.loggers import MLFlowLogger
+
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        try:
+            loggers.append(MLFlowLogger("msdnet", run_name="/".join(folder.parts[-2:])))
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                "MLFLOW_TRACKING_URI is set, and MLflow is not installed",
+                got="no module 'mlflow'",
+                expected='the extra "mlflow"',
+                do='install it: pip install "msdnet[mlflow]", or unset the variable',
+            ) from error
+    return loggers
 
 
 def _class_weights(slices: Sequence[TrainingSlice], experiment: Experiment) -> torch.Tensor:
@@ -116,5 +233,11 @@ def _class_weights(slices: Sequence[TrainingSlice], experiment: Experiment) -> t
     return class_weights(counts, rule)
 
 
-def _contiguous(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+def _averaged(checkpoint: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    before = "average.module."
+    return {name.removeprefix(before): value for name, value in state.items() if name.startswith(before)}
+
+
+def _contiguous(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in weights.items()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from msdnet.data.layouts.draft import Draft, Layout, Options
 from msdnet.data.layouts.pairs import rows_of_volume
-from msdnet.data.manifest import Row
+from msdnet.data.manifest import SYNTHETIC, Row
 from msdnet.data.phantom import Phantom, make_phantom
 from msdnet.data.training_slice import Array
 from msdnet.errors import OptionError
@@ -35,7 +35,7 @@ def draft_phantom(source: Path, out: Path, schema: LabelSchema, options: Options
         image, labels = (out.resolve() / folder / f"{name}.nii.gz" for folder in ("images", "labels"))
         _write(phantom, phantom.voxels_hu, image)
         _write(phantom, phantom.labels_in(schema.name), labels)
-        rows += rows_of_volume(name, image, labels, None, name, "synthetic", "")
+        rows += rows_of_volume(name, image, labels, None, name, SYNTHETIC, "")
     return Draft(tuple(rows), notes=("Synthetic patients: for trying things out, never for a figure about patients.",))
 
 

@@ -1,0 +1,183 @@
+"""The words of the command: every subcommand and option. Imports nothing heavy, so that help and version are fast."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from msdnet import __version__
+from msdnet.errors import OptionError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every subcommand; each sets `run`, which takes the parsed words and gives the exit code."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--debug", action="store_true", help="show tracebacks and the warnings of libraries")
+    parser = argparse.ArgumentParser(
+        prog="msdnet",
+        description="Segments COVID-19 lesions on chest CT. Research use, not a medical device.",
+        epilog="exit codes: 0 done, 2 an input or option is at fault, 1 any other error",
+    )
+    parser.add_argument("--version", action="version", version=f"msdnet {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, module: str, text: str) -> argparse.ArgumentParser:
+        description = f"{text[0].upper()}{text[1:]}."
+        child = commands.add_parser(name, parents=[shared], help=text, description=description, allow_abbrev=False)
+        child.set_defaults(run=_deferred(module, name.replace("-", "_")))
+        return child
+
+    child = command("segment", "segment", "segment scans and write masks, measures and a report")
+    child.add_argument(
+        "inputs", metavar="INPUT", nargs="+", type=Path,
+        help="DICOM folder, zip or files, NIfTI (.nii, .nii.gz), NRRD, MHA, or PNG, JPG, TIFF slices",
+    )  # fmt: skip
+    child.add_argument(
+        "-o", "--out", metavar="OUT", type=Path, required=True,
+        help="result folder: new, empty, or an earlier result, which is replaced; several inputs go into OUT/<name>",
+    )  # fmt: skip
+    child.add_argument("--weights", metavar="NAME|PATH", help="embedded weights by name, or a folder (see msdnet info)")
+    child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    child.add_argument("--series", metavar="UID", help="the series to take where a folder holds several")
+    grey_or_window = child.add_mutually_exclusive_group()
+    grey_or_window.add_argument(
+        "--window", metavar="LOW,HIGH", type=_window, help="grey window of pictures and volumes that are not in HU"
+    )
+    grey_or_window.add_argument("--grey", action="store_true", help="take the intensities as grey levels, 0 to 255")
+    child.add_argument("--flips", action="store_true", help="average over mirrored slices: slower, a little steadier")
+    child.add_argument("--all-slices", action="store_true", help="do not skip slices without lung")
+    child.add_argument("--anonymous", action="store_true", help="write no DICOM, which would carry the patient's data")
+    child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+    child = command("demo", "segment", "make a synthetic chest CT, segment it and say where the report lies")
+    child.add_argument(
+        "-o", "--out", metavar="OUT", type=Path, default=Path("msdnet-demo"), help="default: %(default)s"
+    )
+    child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+    child = command("info", "info", "show networks, weights, label schemas and licences")
+    child.add_argument("--json", action="store_true", help="for programs")
+
+    child = command("prepare", "research", "check a data set of one's own and write its manifest")
+    child.add_argument(
+        "source", metavar="FOLDER", nargs="?", type=Path, help="the data set, or a CSV file; none for --layout phantom"
+    )
+    _add_out(child, "folder of the manifest")
+    child.add_argument("--schema", metavar="NAME", default="ggo-consolidation", help="default: %(default)s")
+    child.add_argument(
+        "--layout",
+        metavar="NAME",
+        help="pictures, nifti, nnunet, medseg, covid-semiseg, manifest or phantom; else found",
+    )
+    child.add_argument(
+        "--map", metavar="LABEL=CLASS", type=_pair, action="append", default=[],
+        help="a label's name or number in the files -> a class of the schema, or background; may be repeated",
+    )  # fmt: skip
+    child.add_argument("--window", metavar="LOW,HIGH", type=_window, help="grey window of files that are not in HU")
+    child.add_argument("--grey", action="store_true", help="take the intensities as grey levels, 0 to 255")
+    child.add_argument(
+        "--near-duplicate", metavar="R", type=float, help="correlation from which slices count as one patient's"
+    )
+    child.add_argument(
+        "--patients", metavar="N", type=int, default=20, help="of the layout phantom; default: %(default)s"
+    )
+    child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+    child = command("train", "research", "run an experiment file: folds, final weights and their figures")
+    child.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path)
+    _add_run(child)
+
+    child = command("cross-validate", "research", "compare several experiments on the same folds")
+    child.add_argument("experiments", metavar="EXPERIMENT.yaml", nargs="+", type=Path)
+    child.add_argument("--reference", metavar="NAME", help="the experiment that the others are tested against")
+    _add_run(child)
+
+    child = command("ablate", "research", "train the paper's ablation rows of an experiment with MSD-Net")
+    child.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path)
+    _add_run(child)
+
+    child = command("evaluate", "research", "measure anybody's masks against true ones")
+    child.add_argument("predictions", metavar="PREDICTIONS", type=Path, help="index PNGs, NIfTI files, or results")
+    child.add_argument("labels", metavar="LABELS", type=Path, help="the truth, of the same kind and names")
+    _add_out(child, "folder of the tables")
+    child.add_argument("--schema", metavar="NAME", default="ggo-consolidation", help="default: %(default)s")
+    child.add_argument(
+        "--groups", metavar="CSV", type=Path, help="columns slice and group: which patient a slice is of"
+    )
+    for side, option in (("predictions", "--values"), ("labels", "--label-values")):
+        child.add_argument(
+            option, metavar="OLD=NEW", type=_numbers, action="append", default=[],
+            help=f"a number in the {side} -> its number in the schema; may be repeated",
+        )  # fmt: skip
+    child.add_argument(
+        "--min-pixels", metavar="N", type=int, default=1, help="from which a slice counts as positive; default: 1"
+    )
+    child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def _add_out(child: argparse.ArgumentParser, text: str) -> None:
+    child.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help=text)
+
+
+def _add_run(child: argparse.ArgumentParser) -> None:
+    child.add_argument("--data", metavar="MANIFEST", type=Path, required=True, help="what `msdnet prepare` wrote")
+    _add_out(child, "folder of checkpoints, tables and weights; the same command goes on where it stopped")
+    child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _deferred(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        code: int = getattr(importlib.import_module(f"msdnet.cli.{module}"), name)(arguments)
+        return code
+
+    return run
+
+
+def with_joined_values(words: list[str]) -> list[str]:
+    """`--window -1350,150` as one word, because argparse takes a value that begins with a minus sign for an option."""
+    for place in range(len(words) - 2, -1, -1):
+        if words[place] == "--window" and words[place + 1][:2].lstrip("-")[:1].isdigit():
+            words[place : place + 2] = [f"--window={words[place + 1]}"]
+    return words
+
+
+def _window(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+        if math.isfinite(low) and math.isfinite(high) and low < high:
+            return low, high
+    except ValueError:
+        pass
+    raise OptionError(
+        "the window cannot be used",
+        got=f"--window {text}",
+        expected="LOW,HIGH: two numbers parted by a comma, the lower one first",
+        do="for a lung window in HU: --window -1350,150",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, sign, new = text.partition("=")
+    if not (old and sign and new):
+        raise OptionError(
+            "the mapping cannot be used",
+            got=text,
+            expected="LABEL=CLASS",
+            do="for example --map effusion=background",
+        )
+    return old.strip(), new.strip()
+
+
+def _numbers(text: str) -> tuple[int, int]:
+    try:
+        old, new = (int(part) for part in text.split("="))
+    except ValueError as error:
+        raise OptionError(
+            "the mapping cannot be used", got=text, expected="OLD=NEW, two numbers", do="for example --values 255=1"
+        ) from error
+    return old, new

@@ -1,0 +1,121 @@
+"""The subcommands for those who train and compare: prepare, train, cross-validate, ablate, evaluate."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msdnet.cli.console import progress_bar
+
+if TYPE_CHECKING:
+    from msdnet.config import Experiment
+
+
+def prepare(arguments: argparse.Namespace) -> int:
+    """`msdnet prepare`: checks a data set and writes its manifest."""
+    from msdnet.data.layouts import Options
+    from msdnet.data.preparation import prepare as write_manifest
+
+    options = Options(
+        label_map=dict(arguments.map),
+        window=arguments.window,
+        grey=arguments.grey,
+        near_duplicate=arguments.near_duplicate,
+        num_patients=arguments.patients,
+    )
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        prepared = write_manifest(
+            arguments.source,
+            arguments.out,
+            arguments.schema,
+            layout=arguments.layout,
+            options=options,
+            progress=lambda done, total: advance("Reading", done / max(1, total)),
+        )
+    if not arguments.quiet:
+        print(prepared, end="")
+        print(f"Manifest: {prepared.manifest.path}")
+    return 0
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """`msdnet train`: runs an experiment file; interrupted, the same command goes on."""
+    [experiment] = _read_experiments([arguments.experiment], arguments.device)
+
+    from msdnet.training import run_experiment
+
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        weights = run_experiment(experiment, arguments.data, arguments.out, device=arguments.device, progress=advance)
+    if not arguments.quiet:
+        print((arguments.out / "table.md").read_text(encoding="utf-8"))
+        print(f"Weights: {weights}")
+    return 0
+
+
+def cross_validate(arguments: argparse.Namespace) -> int:
+    """`msdnet cross-validate`: several experiments on the same folds, side by side."""
+    experiments = _read_experiments(arguments.experiments, arguments.device)
+    return _compare(experiments, arguments, arguments.reference)
+
+
+def ablate(arguments: argparse.Namespace) -> int:
+    """`msdnet ablate`: the paper's four rows, each the experiment with a part of the network left out."""
+    [experiment] = _read_experiments([arguments.experiment], arguments.device)
+
+    from msdnet.training.ablation import ablation_rows
+
+    rows = ablation_rows(experiment)
+    return _compare(rows, arguments, rows[-1].name)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """`msdnet evaluate`: anybody's masks against the truth."""
+    from msdnet.evaluation.agreement import evaluate_masks
+    from msdnet.labels import get_schema
+    from msdnet.reporting.result_folder import check_out, replaced_folder
+
+    schema = get_schema(arguments.schema)
+    check_out(arguments.out)
+    with replaced_folder(arguments.out) as folder:
+        evaluate_masks(
+            arguments.predictions,
+            arguments.labels,
+            schema,
+            folder,
+            groups=arguments.groups,
+            values=dict(arguments.values) or None,
+            label_values=dict(arguments.label_values) or None,
+            min_pixels=arguments.min_pixels,
+        )
+    if not arguments.quiet:
+        print((arguments.out / "table.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def _compare(experiments: Sequence[Experiment], arguments: argparse.Namespace, reference: str | None) -> int:
+    from msdnet.training import cross_validate as run
+
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        table = run(
+            experiments,
+            arguments.data,
+            arguments.out,
+            reference=reference,
+            device=arguments.device,
+            progress=advance,
+        )
+    if not arguments.quiet:
+        print(table.read_text(encoding="utf-8"))
+        print(f"Tables: {arguments.out}")
+    return 0
+
+
+def _read_experiments(paths: Sequence[Path], device: str) -> list[Experiment]:
+    from msdnet.config import read_experiment
+    from msdnet.prediction.device import check_device
+
+    experiments = [read_experiment(path) for path in paths]
+    check_device(device)
+    return experiments

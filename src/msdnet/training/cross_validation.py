@@ -1,0 +1,212 @@
+"""Cross-validation: every labelled slice is measured by the network of the fold that has not seen it.
+
+    OUT/folds.csv                       slice, group, fold; drawn once, with the data set's hash
+    OUT/NAME/run.json                   the experiment, the data set's hash, versions
+    OUT/NAME/pretraining/               shared by the folds
+    OUT/NAME/fold-0/ ...                checkpoints, loss curves, weights, per_slice.csv, samples/
+    OUT/NAME/per_slice.csv              out-of-fold pixel counts; every figure is made from it
+    OUT/NAME/table.md, .csv, .tex       the network's own table
+    OUT/comparison.*, significance.*    several networks side by side, with paired tests against the reference
+
+Each part is skipped where it is finished already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from msdnet.config import Experiment
+from msdnet.data.folds import training_part
+from msdnet.data.training_slice import TrainingSlice
+from msdnet.errors import OptionError
+from msdnet.evaluation.comparison import comparison_table, significance_table
+from msdnet.evaluation.overlap import SliceOverlap, count_overlap, read_overlaps, write_overlaps
+from msdnet.evaluation.tables import figures_table
+from msdnet.labels import get_schema
+from msdnet.networks import build_network
+from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.slices import to_grey
+from msdnet.training.convergence import still_improving
+from msdnet.training.data import TrainingData, load_training_data
+from msdnet.training.processes import find_processes
+from msdnet.training.run_folder import claim
+from msdnet.training.samples import SampleDrawing
+from msdnet.training.stage import run_stage
+
+Progress = Callable[[str, float], None]
+
+
+def cross_validate(
+    experiments: Sequence[Experiment],
+    data: Path,
+    out: Path,
+    *,
+    reference: str | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Path:
+    """The comparison of the experiments' networks on the same folds, in Markdown; what else is written: see above.
+
+    Args:
+        experiments: With different names, one schema and the same folds.
+        data: The manifest, or its folder.
+        out: Receives everything; a second call with the same arguments goes on where the first one stopped.
+        reference: Name of the experiment that the others are tested against; the first one by default.
+        device: "auto", "cpu" or "cuda".
+        progress: Called with what is being done and the share of the whole that is done, 0 to 1.
+
+    Raises:
+        OptionError: if the experiments do not fit together or to the data, or OUT holds another run.
+        DatasetError: if the data cannot be used; before anything is trained.
+    """
+    names = _check_together(experiments, reference)
+    sets = [load_training_data(data, e) for e in experiments]
+    for experiment, training_data in zip(experiments, sets, strict=True):
+        claim(out / experiment.name, experiment, training_data.manifest.sha256)
+    rows: dict[str, list[SliceOverlap]] = {}
+    for i, (experiment, training_data) in enumerate(zip(experiments, sets, strict=True)):
+
+        def tell(doing: str, share: float, i: int = i) -> None:
+            if progress is not None:
+                progress(f"{names[i]}: {doing}", (i + share) / len(experiments))
+
+        folder = out / experiment.name
+        rows[experiment.name] = cross_validate_network(
+            experiment, training_data, out / "folds.csv", folder, device=device, progress=tell
+        )
+    schema = get_schema(experiments[0].schema)
+    if find_processes().writes:
+        notes = ["synthetic"] if sets[0].manifest.is_synthetic else []
+        notes += [f"one seed ({experiments[0].seed})"] if len({e.seed for e in experiments}) == 1 else []
+        unready = [e.name for e in experiments if still_improving(out / e.name)]
+        notes += [f"not converged, the loss was still falling: {', '.join(unready)}"] if unready else []
+        tested = reference or names[0]
+        comparison_table(rows, schema, reference=tested, notes=notes).write(out, "comparison")
+        significance_table(rows, schema, reference=tested, notes=notes).write(out, "significance")
+    return out / "comparison.md"
+
+
+def cross_validate_network(
+    experiment: Experiment,
+    data: TrainingData,
+    folds_file: Path,
+    folder: Path,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> list[SliceOverlap]:
+    """The out-of-fold rows of every labelled slice, in folder/per_slice.csv too.
+
+    Raises:
+        DatasetError: if the folds cannot be used.
+    """
+    folds = data.folds(folds_file, experiment).folds
+    rows: list[SliceOverlap] = []
+    for fold in range(experiment.num_folds):
+        if progress is not None:
+            progress(f"fold {fold + 1} of {experiment.num_folds}", fold / experiment.num_folds)
+        kept = folder / f"fold-{fold}" / "per_slice.csv"
+        if not kept.is_file():
+            training = training_part(data.labelled, folds, fold, data.unlabelled)
+            validation = [s for s, f in zip(data.labelled, folds, strict=True) if f == fold]
+            network = train_network(training, experiment, folder, f"fold-{fold}", data, validation, device=device)
+            measured = measure_slices(network, validation, experiment, fold)
+            if find_processes().writes:
+                write_overlaps(kept, measured)
+            rows += measured
+        else:
+            rows += read_overlaps(kept)
+    if find_processes().writes:
+        write_overlaps(folder / "per_slice.csv", rows)
+        notes = ["synthetic"] if data.manifest.is_synthetic else []
+        figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
+    return rows
+
+
+def train_network(
+    slices: Sequence[TrainingSlice],
+    experiment: Experiment,
+    folder: Path,
+    name: str,
+    data: TrainingData,
+    validation: Sequence[TrainingSlice] = (),
+    *,
+    device: str = "auto",
+) -> nn.Module:
+    """The network after all stages of the experiment, in FOLDER/NAME; the pretraining is in FOLDER, done once.
+
+    Args:
+        slices: Labelled and unlabelled ones that this network may see.
+        experiment: What to train.
+        folder: The experiment's.
+        name: Of this network's folder.
+        data: The whole data set; the pretraining sees its unlabelled slices of no labelled group.
+        validation: Slices whose loss is watched.
+        device: "auto", "cpu" or "cuda".
+    """
+    torch.manual_seed(experiment.seed)
+    network = build_network(
+        experiment.network,
+        num_classes=get_schema(experiment.schema).num_classes,
+        in_channels=1,
+        **experiment.network_arguments,
+    )
+    labelled_groups = {s.group for s in data.labelled}
+    elsewhere = [s for s in data.unlabelled if s.group not in labelled_groups]
+    stages = (
+        (experiment.pretraining, elsewhere, folder / "pretraining", 0),
+        (experiment.training, slices, folder / name, 1),
+    )
+    for stage, seen, where, seed in stages:
+        if stage is not None:
+            watched = validation if stage is experiment.training else ()
+            drawing = SampleDrawing(watched, experiment, where / "samples")
+            run_stage(
+                network.train(),
+                stage,
+                experiment,
+                seen,
+                where,
+                seed=experiment.seed + seed,
+                device=device,
+                validation=watched,
+                callbacks=[drawing] if watched else [],
+            )
+    return network.eval()
+
+
+def measure_slices(
+    network: nn.Module, slices: Sequence[TrainingSlice], experiment: Experiment, fold: int
+) -> list[SliceOverlap]:
+    """The pixel counts of each labelled slice at its own size; argmax, no flips."""
+    schema = get_schema(experiment.schema)
+    rows: list[SliceOverlap] = []
+    for s in slices:
+        if s.labels is None:
+            continue
+        grey = to_grey(s.image, "grey", experiment.preprocessing)
+        predicted = predict_probabilities(network, [grey], experiment.preprocessing)[0].argmax(0).numpy()
+        rows += count_overlap(predicted, s.labels, schema, name=s.name, group=s.group, fold=fold)
+    return rows
+
+
+def _check_together(experiments: Sequence[Experiment], reference: str | None) -> list[str]:
+    names = [e.name for e in experiments]
+    faults = [f"{n!r} is the name of two experiments" for n in sorted({n for n in names if names.count(n) > 1})]
+    for key in ("schema", "num_folds", "fold_seed"):
+        found = {str(getattr(e, key)) for e in experiments}
+        faults += [f"{key} is {' and '.join(sorted(found))}"] if len(found) > 1 else []
+    if reference is not None and reference not in names:
+        faults.append(f"the reference {reference!r} is none of them")
+    if faults:
+        raise OptionError(
+            "these experiments cannot be compared",
+            got="; ".join(faults),
+            expected="different names, one schema, the same folds, and a reference among them",
+            do="correct the experiment files",
+        )
+    return names

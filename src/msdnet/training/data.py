@@ -1,0 +1,64 @@
+"""What an experiment trains on: the slices of a prepared data set, and the folds drawn for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from msdnet.config import Experiment
+from msdnet.data.folds import Folds, folds_for
+from msdnet.data.manifest import Manifest, read_manifest
+from msdnet.data.slice_reader import load_slices
+from msdnet.data.training_slice import TrainingSlice
+from msdnet.errors import OptionError
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The slices of a data set that an experiment may train on.
+
+    Attributes:
+        manifest: The data set.
+        labelled: Slices with true labels; those without lesion are among them.
+        unlabelled: Slices without, with or without a guess of any lesion.
+    """
+
+    manifest: Manifest
+    labelled: list[TrainingSlice]
+    unlabelled: list[TrainingSlice]
+
+    def folds(self, path: Path, experiment: Experiment) -> Folds:
+        """The folds kept in a file, or drawn now and written to it.
+
+        Raises:
+            DatasetError: as `data.folds.folds_for`.
+        """
+        num_folds, seed = experiment.num_folds, experiment.fold_seed
+        return folds_for(self.manifest, self.labelled, path, num_folds=num_folds, seed=seed)
+
+
+def load_training_data(path: Path, experiment: Experiment) -> TrainingData:
+    """The slices of the split "train", or of the whole data set where no split has that name.
+
+    Args:
+        path: The manifest, or its folder.
+        experiment: Its schema must be the data set's; its window makes grey from HU.
+
+    Raises:
+        DatasetError: if the data set cannot be read or has changed since it was prepared.
+        OptionError: if its label schema is another one.
+    """
+    manifest = read_manifest(path)
+    if manifest.schema != experiment.schema:
+        raise OptionError(
+            f"experiment {experiment.name!r} and the data set have different label schemas",
+            got=f"{experiment.schema!r} in the experiment, {manifest.schema!r} in the data set",
+            expected="one schema",
+            do="change the experiment's schema, or prepare the data set for it",
+        )
+    split = TRAIN if TRAIN in manifest.splits else None
+    slices = load_slices(manifest, split, experiment.preprocessing)
+    labelled = [s for s in slices if s.labels is not None]
+    return TrainingData(manifest, labelled, [s for s in slices if s.labels is None])

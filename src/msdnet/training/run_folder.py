@@ -1,0 +1,52 @@
+"""The folder of a run: what it is a run of, so that it goes on only with the same experiment and data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import msdnet
+from msdnet.config import Experiment
+from msdnet.errors import OptionError
+
+RECORD = "run.json"
+
+
+def claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
+    """Writes what the folder is a run of, or refuses it where it is a run of something else.
+
+    Raises:
+        OptionError: if it holds a run of another experiment or other data.
+    """
+    record: dict[str, Any] = {"experiment": as_plain(experiment), "data_sha256": data_sha256}
+    path = folder / RECORD
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [k for k, v in record["experiment"].items() if before["experiment"].get(k) != v]
+        changed += ["the data"] if before["data_sha256"] != data_sha256 else []
+        if changed:
+            raise OptionError(
+                "the output folder holds a run of something else",
+                got=f"changed since: {', '.join(changed)}",
+                expected="the same experiment and data, to go on with",
+                do="choose another folder with -o",
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record | {"versions": versions()}, indent=2) + "\n", encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """What a run was made with."""
+    return {"msdnet": msdnet.__version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def as_plain(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as JSON has it: lists for tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(experiment)))
+    return plain

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from msdnet.config import Augmentation, Experiment, Preprocessing, Stage
+from msdnet.data.training_slice import TrainingSlice
+from msdnet.errors import DatasetError, OptionError
+from msdnet.training import stage as stage_module
+from msdnet.training.module import SegmentationTraining
+from msdnet.training.processes import Processes, check_shares
+from msdnet.training.stage import run_stage
+
+EXPERIMENT = Experiment(name="tiny", training=Stage(steps=4), preprocessing=Preprocessing(size=32))
+
+
+def draw_slices(count: int) -> list[TrainingSlice]:
+    rng = np.random.default_rng(0)
+    slices = []
+    for i in range(count):
+        image = rng.integers(0, 100, (40, 40), dtype=np.uint8)
+        labels = np.zeros((40, 40), np.uint8)
+        labels[5:15, 5:25], labels[25:35, 5:25] = 1, 2
+        image[labels == 1], image[labels == 2] = 150, 220
+        slices.append(TrainingSlice(str(i), f"g{i}", image, labels=labels))
+    return slices
+
+
+def plain_network(dropout: float = 0.2) -> nn.Module:
+    """Two convolutions and dropout; no batch norm, whose statistics would differ between shares of a batch."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Dropout(dropout), nn.Conv2d(8, 3, 3, padding=1))
+
+
+def _module(stage: Stage, **arguments: int) -> SegmentationTraining:
+    return SegmentationTraining(plain_network(), stage, torch.ones(3), 2.0, **arguments)
+
+
+def test_the_papers_schedule_falls_to_a_tenth_every_100_epochs() -> None:
+    module = _module(Stage(epochs=250, schedule="step"), num_steps=1250, steps_per_epoch=5)
+    assert [module.share_of_learning_rate(s) for s in (0, 499, 500, 999, 1000)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+def test_the_papers_optimiser_is_adam_with_its_betas() -> None:
+    optimizer = _module(Stage(steps=1, optimizer="adam"), num_steps=1).configure_optimizers()["optimizer"]
+    assert type(optimizer) is torch.optim.Adam
+    assert optimizer.defaults["betas"] == (0.9, 0.999)
+    assert optimizer.defaults["lr"] == 0.001
+
+
+def test_epochs_become_steps_and_checkpoints_fall_on_epochs(tmp_path: Path) -> None:
+    stage = Stage(epochs=60, num_labelled=2, size=32)
+    assert stage.num_steps(num_labelled=5, num_weak=0) == 180
+    batches = stage_module._Batches(stage, EXPERIMENT, draw_slices(5), [], 0, Processes())
+    assert (batches.num_steps, batches.steps_per_epoch, batches.steps_per_checkpoint) == (180, 3, 51)
+
+
+@pytest.mark.parametrize("given", [{}, {"steps": 3, "epochs": 3}, {"epochs": 0}])
+def test_a_stage_has_either_steps_or_epochs(given: dict[str, int]) -> None:
+    with pytest.raises(OptionError, match="steps, epochs"):
+        Stage(**given)
+
+
+def test_a_stage_without_its_slices_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="weak"):
+        run_stage(plain_network(), Stage(steps=1, num_weak=2), EXPERIMENT, draw_slices(2), tmp_path, seed=0)
+
+
+def test_training_stops_early_and_keeps_the_best_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_module, "STEPS_PER_CHECKPOINT", 1)
+    wild = Stage(epochs=30, num_labelled=2, learning_rate=10.0, schedule="constant", ema_decay=0.0, patience=2)
+    slices = draw_slices(2)
+    run_stage(plain_network(), wild, EXPERIMENT, slices, tmp_path, seed=0, device="cpu", validation=slices)
+    log = (tmp_path / "log" / "version_0" / "metrics.csv").read_text().splitlines()
+    column = log[0].split(",").index("validation_loss")
+    losses = [float(line.split(",")[column]) for line in log[1:] if line.split(",")[column]]
+    assert len(losses) == losses.index(min(losses)) + 3  # two more without a smaller one
+    assert len(losses) < 30
+    assert (tmp_path / "best.ckpt").is_file()
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Path) -> None:
+    writer = stage_module._WholeCheckpoints()
+    writer.save_checkpoint({"step": 1}, tmp_path / "newest.ckpt")
+
+    class Unwritable:
+        def __reduce__(self) -> str:
+            raise KeyError("killed")
+
+    with pytest.raises(KeyError, match="killed"):
+        writer.save_checkpoint({"much": torch.zeros(1000), "step": Unwritable()}, tmp_path / "newest.ckpt")
+    assert torch.load(tmp_path / "newest.ckpt") == {"step": 1}
+
+
+PROGRAM = """
+    import sys
+    from pathlib import Path
+    import torch
+    sys.path.insert(0, {tests!r})
+    from test_stage import EXPERIMENT, draw_slices, plain_network
+    from msdnet.config import Augmentation, Stage
+    import dataclasses
+    from msdnet.training import stage as stage_module
+    stage_module.STEPS_PER_CHECKPOINT = 3
+    torch.set_num_threads(1)
+    experiment = dataclasses.replace(EXPERIMENT, precision="32-true")
+    stage = Stage(steps={steps}, num_labelled={batch}, dice_weight={dice}, ema_decay=0.5)
+    stage_module.run_stage(
+        plain_network({dropout}), stage, experiment, draw_slices(6), Path(sys.argv[1]), seed=0, device="cpu"
+    )
+"""
+
+
+def _program(path: Path, *, steps: int, batch: int, dice: float, dropout: float) -> Path:
+    tests = str(Path(__file__).parent)
+    path.write_text(textwrap.dedent(PROGRAM).format(tests=tests, steps=steps, batch=batch, dice=dice, dropout=dropout))
+    return path
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def test_killed_outright_at_any_moment_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+    program = _program(tmp_path / "program.py", steps=60, batch=4, dice=1.0, dropout=0.2)
+    command = [sys.executable, str(program)]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=_environment(), capture_output=True)
+    kills = 0
+    for wait_for in ("newest.ckpt", "log/version_1/metrics.csv"):  # in the first run, then in the one that goes on
+        with subprocess.Popen(
+            [*command, str(tmp_path / "parts")], env=_environment(), stderr=subprocess.DEVNULL
+        ) as run:
+            deadline = time.monotonic() + 120
+            while not (tmp_path / "parts" / wait_for).exists() and run.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.002)
+            run.send_signal(signal.SIGKILL)
+            kills += run.wait() == -signal.SIGKILL
+    assert kills == 2
+    assert not (tmp_path / "parts" / "weights.safetensors").exists()
+    subprocess.run([*command, str(tmp_path / "parts")], check=True, env=_environment(), capture_output=True)
+    whole, parts = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_two_processes_train_the_weights_that_one_does_with_the_same_batch(tmp_path: Path) -> None:
+    program = _program(tmp_path / "program.py", steps=12, batch=4, dice=0.0, dropout=0.0)
+    alone = [sys.executable, str(program), str(tmp_path / "alone")]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29655"]
+    for command in (alone, [*torchrun, str(program), str(tmp_path / "together")]):
+        subprocess.run(command, check=True, env=_environment(), capture_output=True)
+    one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("alone", "together"))
+    start = plain_network().state_dict()
+    for name, value in one.items():
+        assert torch.allclose(value, two[name], atol=1e-5), name
+        assert not torch.allclose(value, start[name], atol=1e-3), name
+
+
+def test_processes_that_cannot_share_a_batch_evenly_are_refused() -> None:
+    check_shares(Stage(steps=1, num_labelled=8), Processes(0, 2, 1))
+    with pytest.raises(OptionError, match="evenly"):
+        check_shares(Stage(steps=1, num_labelled=6, num_weak=2), Processes(0, 4, 1))
+
+
+def test_a_process_sees_its_share_of_the_same_batch() -> None:
+    stage = Stage(steps=4, num_labelled=4)
+    settings = stage, Augmentation(), EXPERIMENT.preprocessing, 0, 0, 4
+    fitted = stage_module.FittedSlices(draw_slices(6), 32, 2)
+    whole = stage_module.StepBatches(fitted, None, *settings)[2]
+    shares = [stage_module.StepBatches(fitted, None, *settings, rank, 2)[2] for rank in range(2)]
+    for key in ("images", "targets"):
+        assert torch.equal(whole[key][0::2], shares[0][key])
+        assert torch.equal(whole[key][1::2], shares[1][key])
+
+
+def test_an_unlabelled_slice_without_a_guess_takes_no_part() -> None:
+    bare = dataclasses.replace(draw_slices(1)[0], name="bare", labels=None)
+    batches = stage_module._Batches(
+        Stage(steps=1, num_labelled=2), EXPERIMENT, [*draw_slices(2), bare], [], 0, Processes()
+    )
+    assert len(batches.labelled or []) == 2
