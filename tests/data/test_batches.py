@@ -27,9 +27,9 @@ SETTINGS = Preprocessing(size=64)
 
 def _batches(slices: list[TrainingSlice], augmentation: Augmentation, first: int = 0, last: int = 10) -> StepBatches:
     weak = [dataclasses.replace(s, labels=None, weak=s.image) for s in slices]
-    return StepBatches(
-        FittedSlices(slices, 64, 2), FittedSlices(weak, 64, 2), Stage(10, 4, 2), augmentation, SETTINGS, 0, first, last
-    )
+    stage = Stage(steps=10, num_labelled=4, num_weak=2)
+    fitted = FittedSlices(slices, 64, 2), FittedSlices(weak, 64, 2)
+    return StepBatches(*fitted, stage, augmentation, SETTINGS, 0, first, last)
 
 
 def test_a_batch_has_the_stated_shapes_and_ranges(drawn_slices: list[TrainingSlice]) -> None:

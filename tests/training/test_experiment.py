@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from msdnet.config import CardTexts, Experiment, Preprocessing, Stage
 from msdnet.data.folds import Folds
+from msdnet.data.manifest import Manifest
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
@@ -165,7 +166,8 @@ def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
 ) -> None:
     slices = _slices(4)
     weak = [dataclasses.replace(s, group=f"g{i}") for i, s in enumerate(s for s in slices if s.labels is None)]
-    data = TrainingData(None, [s for s in slices if s.labels is not None], weak)  # type: ignore[arg-type]
+    manifest = Manifest(tmp_path, (), "ggo-consolidation", "grey", {})
+    data = TrainingData(manifest, [s for s in slices if s.labels is not None], weak)
     seen: list[set[str]] = []
 
     def remember(

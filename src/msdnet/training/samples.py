@@ -45,6 +45,7 @@ class SampleDrawing(L.Callback):
             [probabilities] = predict_probabilities(network, [grey], self.experiment.preprocessing)
             labels[s.name] = probabilities.argmax(0).cpu().numpy().astype("uint8")
         schema = get_schema(self.experiment.schema)
+        self.folder.mkdir(parents=True, exist_ok=True)
         name = f"step-{trainer.global_step:06d}"
         draw_side_by_side(self.slices, {self.experiment.name: labels}, schema, self.folder, name)
 
