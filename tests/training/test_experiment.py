@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 
@@ -17,12 +18,16 @@ from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
 from msdnet.evaluation.overlap import read_overlaps
 from msdnet.networks import build_network
+from msdnet.slices import to_grey
 from msdnet.training import cross_validation
 from msdnet.training import stage as stage_module
+from msdnet.training.ablation import ablation_rows
 from msdnet.training.convergence import loss_curve, still_improving
 from msdnet.training.cross_validation import cross_validate, cross_validate_network, measure_slices
-from msdnet.training.data import TrainingData
+from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.experiment import run_experiment
+from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
+from msdnet.training.runs import fold_networks, open_runs
 from msdnet.training.stage import run_stage
 from msdnet.weights import load_weights
 
@@ -199,3 +204,59 @@ def test_a_falling_loss_is_not_converged(tmp_path: Path, losses: list[float], im
         (tmp_path / f"fold-0/log/version_{start}/metrics.csv").write_text("step,loss\n" + "\n".join(lines) + "\n")
     assert [loss for _, loss in loss_curve(tmp_path / "fold-0")] == losses
     assert still_improving(tmp_path) is improving
+
+
+def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, data_set: Path) -> None:
+    rival = dataclasses.replace(SHORT, name="rival", network="unet", network_arguments={"width": 4}, pretraining=None)
+    cross_validate([SHORT, rival], data_set, tmp_path / "run", device="cpu")
+    where = tmp_path / "run", data_set, tmp_path / "out"
+    table = run_robustness(*where, levels={"noise": (0.05,)}, device="cpu").read_text()
+    assert "| Gaussian noise | 0 | tiny |" in table
+    assert "| Gaussian noise | 0.05 | rival |" in table
+    with (tmp_path / "out" / "robustness.csv").open() as file:
+        folds = {(row["name"], int(row["fold"])) for row in csv.DictReader(file)}
+    assert folds == {(r.name, r.fold) for r in read_overlaps(tmp_path / "run" / "tiny" / "per_slice.csv")}
+    draw_networks(*where, num_slices=2, device="cpu")
+    draw_features(*where, num_slices=1, device="cpu")
+    for name in ("robustness", "noise", "networks", "features-1"):
+        assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "out" / f"{name}.svg").is_file()
+    with pytest.raises(OptionError, match="no run 'x'"):
+        draw_features(*where, network="x", device="cpu")
+
+
+def test_each_slice_is_predicted_by_the_fold_that_has_not_seen_it(tmp_path: Path, data_set: Path) -> None:
+    cross_validate([SHORT], data_set, tmp_path / "run", device="cpu")
+    data = load_training_data(data_set, SHORT)
+    networks = fold_networks(open_runs(tmp_path / "run")["tiny"], data, "cpu")
+    measured = {(r.name, r.class_name): r for r in read_overlaps(tmp_path / "run" / "tiny" / "per_slice.csv")}
+    for one in data.labelled:
+        labels = networks.predict(one, to_grey(one.image, "grey", SHORT.preprocessing))
+        row = measured[one.name, "ggo"]
+        assert int((labels == 1).sum()) == row.tp + row.fp
+        start = load_file(tmp_path / "run" / "tiny" / f"fold-{row.fold}" / "weights.safetensors")
+        assert all(torch.equal(v, start[k]) for k, v in networks.of(one).state_dict().items())
+
+
+def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, data_set: Path) -> None:
+    with pytest.raises(OptionError, match="holds no run"):
+        open_runs(tmp_path)
+    cross_validate([SHORT], data_set, tmp_path / "run", device="cpu")
+    (tmp_path / "run" / "tiny" / "fold-1" / "weights.safetensors").unlink()
+    with pytest.raises(OptionError, match="no weights of fold 1"):
+        open_runs(tmp_path / "run")
+
+
+def test_the_ablation_changes_the_network_alone() -> None:
+    rows = ablation_rows(EXPERIMENT)
+    assert [r.name for r in rows] == ["RB", "RRB", "RRB + CAB", "RRB + CAB + PCB"]
+    plain = dataclasses.asdict(dataclasses.replace(EXPERIMENT, name="", network_arguments={}))
+    for row in rows:
+        assert dataclasses.asdict(dataclasses.replace(row, name="", network_arguments={})) == plain
+    sizes = [
+        sum(p.numel() for p in build_network("msdnet", num_classes=3, **r.network_arguments).parameters()) for r in rows
+    ]
+    whole = build_network("msdnet", num_classes=3, **EXPERIMENT.network_arguments)
+    assert sizes[0] != sizes[1] < sizes[2] < sizes[3] == sum(p.numel() for p in whole.parameters())
+    with pytest.raises(OptionError, match="only MSD-Net"):
+        ablation_rows(dataclasses.replace(EXPERIMENT, network="unet"))

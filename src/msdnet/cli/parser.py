@@ -99,6 +99,25 @@ def build_parser() -> argparse.ArgumentParser:
     child.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path)
     _add_run(child)
 
+    run_help = "what train, cross-validate or ablate wrote"
+    child = command("robustness", "research", "measure a run's networks on noisy, blurred and otherwise spoilt slices")
+    child.add_argument("run_folder", metavar="RUN", type=Path, help=run_help)
+    child.add_argument(
+        "--kind", metavar="NAME", action="append", help="noise, blur, dose or contrast; may be repeated; default: all"
+    )
+    _add_run(child, "folder of tables and pictures; the same command goes on where it stopped")
+
+    child = command("features", "research", "draw what a run's decoder responds to, by stage and class")
+    child.add_argument("run_folder", metavar="RUN", type=Path, help=run_help)
+    child.add_argument("--network", metavar="NAME", help="of the run's networks; default: the first MSD-Net")
+    child.add_argument("--num-slices", metavar="N", type=int, default=2, help="default: %(default)s")
+    _add_run(child, "folder of the pictures")
+
+    child = command("figure", "research", "draw slices beside their truth and the labels of a run's networks")
+    child.add_argument("run_folder", metavar="RUN", type=Path, help=run_help)
+    child.add_argument("--num-slices", metavar="N", type=int, default=4, help="default: %(default)s")
+    _add_run(child, "folder of the picture")
+
     child = command("evaluate", "research", "measure anybody's masks against true ones")
     child.add_argument("predictions", metavar="PREDICTIONS", type=Path, help="index PNGs, NIfTI files, or results")
     child.add_argument("labels", metavar="LABELS", type=Path, help="the truth, of the same kind and names")
@@ -123,9 +142,12 @@ def _add_out(child: argparse.ArgumentParser, text: str) -> None:
     child.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help=text)
 
 
-def _add_run(child: argparse.ArgumentParser) -> None:
+def _add_run(
+    child: argparse.ArgumentParser,
+    out: str = "folder of checkpoints, tables and weights; the same command goes on where it stopped",
+) -> None:
     child.add_argument("--data", metavar="MANIFEST", type=Path, required=True, help="what `msdnet prepare` wrote")
-    _add_out(child, "folder of checkpoints, tables and weights; the same command goes on where it stopped")
+    _add_out(child, out)
     child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 

@@ -1,4 +1,4 @@
-"""The subcommands for those who train and compare: prepare, train, cross-validate, ablate, evaluate."""
+"""The subcommands for those who train and compare: from the manifest to the figures."""
 
 from __future__ import annotations
 
@@ -68,6 +68,46 @@ def ablate(arguments: argparse.Namespace) -> int:
 
     rows = ablation_rows(experiment)
     return _compare(rows, arguments, rows[-1].name)
+
+
+def robustness(arguments: argparse.Namespace) -> int:
+    """`msdnet robustness`: a run's networks on spoilt slices."""
+    from msdnet.evaluation.perturbations import PERTURBATIONS, get_perturbation
+
+    kinds = arguments.kind or list(PERTURBATIONS)
+    levels = {kind: get_perturbation(kind).levels for kind in kinds}
+
+    from msdnet.training import run_robustness
+
+    table = run_robustness(arguments.run_folder, arguments.data, arguments.out, levels=levels, device=arguments.device)
+    if not arguments.quiet:
+        print(table.read_text(encoding="utf-8"))
+        print(f"Tables and pictures: {arguments.out}")
+    return 0
+
+
+def features(arguments: argparse.Namespace) -> int:
+    """`msdnet features`: what a network's decoder responds to."""
+    from msdnet.training import draw_features
+
+    where = arguments.run_folder, arguments.data, arguments.out
+    pictures = draw_features(
+        *where, network=arguments.network, num_slices=arguments.num_slices, device=arguments.device
+    )
+    if not arguments.quiet:
+        print("\n".join(f"Picture: {picture}" for picture in pictures))
+    return 0
+
+
+def figure(arguments: argparse.Namespace) -> int:
+    """`msdnet figure`: slices beside their truth and the labels of every network of a run."""
+    from msdnet.training import draw_networks
+
+    where = arguments.run_folder, arguments.data, arguments.out
+    picture = draw_networks(*where, num_slices=arguments.num_slices, device=arguments.device)
+    if not arguments.quiet:
+        print(f"Picture: {picture}")
+    return 0
 
 
 def evaluate(arguments: argparse.Namespace) -> int:

@@ -116,7 +116,7 @@ def _scale(axes: Axes, kind: str, levels: Sequence[float]) -> None:
     axes.set_xticks(range(len(levels)), [f"{v:g}" for v in levels])
     axes.set_xlim(-0.3, len(levels) - 0.7)
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel(f"{perturbation.title}: {perturbation.unit}", size=SMALL_SIZE)
+    axes.set_xlabel(f"{perturbation.title}\n{perturbation.unit}", size=SMALL_SIZE)
     axes.tick_params(labelsize=SMALL_SIZE)
     axes.grid(axis="y", color="#e3e5e8", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)

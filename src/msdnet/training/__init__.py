@@ -7,6 +7,7 @@ from msdnet.errors import MissingExtraError
 try:
     from msdnet.training.cross_validation import cross_validate
     from msdnet.training.experiment import run_experiment
+    from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
 except ModuleNotFoundError as error:
     raise MissingExtraError(
         "training needs packages that are not installed",
@@ -15,4 +16,4 @@ except ModuleNotFoundError as error:
         do='install it: pip install "msdnet[train]"',
     ) from error
 
-__all__ = ["cross_validate", "run_experiment"]
+__all__ = ["cross_validate", "draw_features", "draw_networks", "run_experiment", "run_robustness"]

@@ -1,5 +1,6 @@
 """Cross-validation: every labelled slice is measured by the network of the fold that has not seen it.
 
+    OUT/run.json                        the names of the experiments
     OUT/folds.csv                       slice, group, fold; drawn once, with the data set's hash
     OUT/NAME/run.json                   the experiment, the data set's hash, versions
     OUT/NAME/pretraining/               shared by the folds
@@ -34,6 +35,7 @@ from msdnet.training.convergence import still_improving
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.processes import find_processes
 from msdnet.training.run_folder import claim
+from msdnet.training.runs import write_order
 from msdnet.training.samples import SampleDrawing
 from msdnet.training.stage import run_stage
 
@@ -67,6 +69,8 @@ def cross_validate(
     sets = [load_training_data(data, e) for e in experiments]
     for experiment, training_data in zip(experiments, sets, strict=True):
         claim(out / experiment.name, experiment, training_data.manifest.sha256)
+    if find_processes().writes:
+        write_order(out, names)
     rows: dict[str, list[SliceOverlap]] = {}
     for i, (experiment, training_data) in enumerate(zip(experiments, sets, strict=True)):
 

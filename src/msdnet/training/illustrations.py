@@ -1,0 +1,135 @@
+"""The paper's pictures and its robustness experiment, from finished runs: figures 4, 5 and 6."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msdnet.data.training_slice import TrainingSlice
+from msdnet.errors import OptionError
+from msdnet.evaluation.feature_map_figures import draw_feature_maps
+from msdnet.evaluation.feature_maps import compute_feature_maps
+from msdnet.evaluation.noise_picture import draw_noise_picture
+from msdnet.evaluation.overlap import read_overlaps
+from msdnet.evaluation.robustness import measure_robustness
+from msdnet.evaluation.robustness_figures import draw_robustness, robustness_table
+from msdnet.evaluation.side_by_side import choose_slices, draw_side_by_side
+from msdnet.labels import get_schema
+from msdnet.prediction.device import choose_device
+from msdnet.slices import to_grey
+from msdnet.training.data import TrainingData, load_training_data
+from msdnet.training.runs import Run, fold_networks, open_runs
+
+SYNTHETIC = "synthetic"
+
+
+def run_robustness(
+    runs_folder: Path,
+    data: Path,
+    out: Path,
+    *,
+    levels: Mapping[str, Sequence[float]] | None = None,
+    device: str = "auto",
+    seed: int = 0,
+) -> Path:
+    """The robustness table in Markdown; beside it in OUT the rows, the curves, and one slice under noise (figure 6).
+
+    Every slice is predicted by the network of the fold that has not seen it. A second call goes on.
+
+    Args:
+        runs_folder: What `msdnet train`, `cross-validate` or `ablate` wrote.
+        data: The manifest it was run on.
+        out: Made if missing.
+        levels: Kind -> levels; None for all of `PERTURBATIONS`.
+        device: "auto", "cpu" or "cuda".
+        seed: Draws the noise.
+
+    Raises:
+        OptionError: if there is no finished run, or a kind or level cannot be used.
+        DatasetError: if the data set is another one.
+    """
+    runs, training_data = _open(runs_folder, data)
+    networks = {name: fold_networks(run, training_data, device) for name, run in runs.items()}
+    schema, title = get_schema(training_data.manifest.schema), _title(training_data)
+    predictors = {name: n.predict for name, n in networks.items()}
+    folds = next(iter(networks.values())).fold_of
+    out.mkdir(parents=True, exist_ok=True)
+    results = measure_robustness(
+        predictors, training_data.labelled, schema, levels, seed=seed, folds=folds, path=out / "robustness.csv"
+    )
+    table = robustness_table(results, schema, title=title)
+    table.write(out, "robustness-table")
+    draw_robustness(results, schema, out, "robustness", title=title)
+    name, run = next(iter(runs.items()))
+    [one] = _typical(run, training_data, 1)
+    draw_noise_picture(one, predictors[name], schema, out, "noise", seed=seed, title=title)
+    return out / "robustness-table.md"
+
+
+def draw_networks(runs_folder: Path, data: Path, out: Path, *, num_slices: int = 4, device: str = "auto") -> Path:
+    """A picture of typical slices with their truth and the labels of every network (figure 4), in PNG and SVG.
+
+    Args and Raises: as `run_robustness`; the slices are those of `choose_slices` for the first network.
+    """
+    runs, training_data = _open(runs_folder, data)
+    slices = _typical(next(iter(runs.values())), training_data, num_slices)
+    predictions = {}
+    for name, run in runs.items():
+        networks = fold_networks(run, training_data, device)
+        settings = run.experiment.preprocessing
+        predictions[name] = {s.name: networks.predict(s, to_grey(s.image, "grey", settings)) for s in slices}
+    out.mkdir(parents=True, exist_ok=True)
+    schema = get_schema(training_data.manifest.schema)
+    picture, _ = draw_side_by_side(slices, predictions, schema, out, "networks", title=_title(training_data))
+    return out / picture
+
+
+def draw_features(
+    runs_folder: Path, data: Path, out: Path, *, network: str | None = None, num_slices: int = 2, device: str = "auto"
+) -> list[Path]:
+    """Pictures of what the decoder's stages respond to for each class on typical slices (figure 5), PNG and SVG.
+
+    Args and Raises: as `run_robustness`; network: the run's name, by default the first one that shows its decoder.
+    """
+    runs, training_data = _open(runs_folder, data)
+    if network is not None and network not in runs:
+        raise OptionError(
+            f"there is no run {network!r}", got=network, expected="one of " + ", ".join(runs), do="choose one of these"
+        )
+    fitting = [n for n, r in runs.items() if r.experiment.network == "msdnet"]
+    name = network or next(iter(fitting), next(iter(runs)))
+    run, schema = runs[name], get_schema(training_data.manifest.schema)
+    networks, settings = fold_networks(run, training_data, device), run.experiment.preprocessing
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for number, one in enumerate(_typical(run, training_data, num_slices), start=1):
+        grey = to_grey(one.image, "grey", settings).to(choose_device(device))
+        labels = networks.predict(one, grey)
+        maps = compute_feature_maps(networks.of(one), grey, settings, schema, method="hires_cam")
+        picture, _ = draw_feature_maps(
+            one.image / 255,
+            maps.cpu(),
+            schema,
+            out,
+            f"features-{number}",
+            labels=labels,
+            method="hires_cam",
+            title=_title(training_data),
+        )
+        pictures.append(out / picture)
+    return pictures
+
+
+def _open(runs_folder: Path, data: Path) -> tuple[dict[str, Run], TrainingData]:
+    runs = open_runs(runs_folder)
+    return runs, load_training_data(data, next(iter(runs.values())).experiment)
+
+
+def _typical(run: Run, data: TrainingData, num_slices: int) -> list[TrainingSlice]:
+    names = choose_slices(read_overlaps(run.folder / "per_slice.csv"), num_slices)
+    by_name = {s.name: s for s in data.labelled}
+    return [by_name[name] for name in names]
+
+
+def _title(data: TrainingData) -> str:
+    return SYNTHETIC if data.manifest.is_synthetic else ""

@@ -1,0 +1,136 @@
+"""Finished runs: which networks they hold, and for every slice the prediction of the fold that has not seen it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from msdnet.config import Experiment, experiment_from
+from msdnet.data.folds import read_folds
+from msdnet.data.training_slice import Array, TrainingSlice
+from msdnet.errors import OptionError
+from msdnet.labels import get_schema
+from msdnet.networks import build_network
+from msdnet.prediction.device import choose_device
+from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.training.data import TrainingData
+from msdnet.training.run_folder import RECORD
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network's cross-validation.
+
+    Attributes:
+        experiment: What was run.
+        folder: Its folder, with fold-0/weights.safetensors and so on.
+        folds_file: The folds it was run on.
+    """
+
+    experiment: Experiment
+    folder: Path
+    folds_file: Path
+
+
+def open_runs(out: Path) -> dict[str, Run]:
+    """The runs in a folder that `msdnet train`, `cross-validate` or `ablate` wrote, by name, in their order.
+
+    Raises:
+        OptionError: if there is none, or a fold is not finished.
+    """
+    record = _read(out)
+    if "experiment" in record:
+        found = {record["experiment"]["name"]: out}
+    else:
+        found = {name: out / name for name in record.get("experiments", [])}
+    runs = {}
+    for name, folder in found.items():
+        experiment = experiment_from(_read(folder)["experiment"])
+        missing = [f for f in range(experiment.num_folds) if not (folder / f"fold-{f}/weights.safetensors").is_file()]
+        if missing:
+            raise OptionError(
+                f"the run of {name} is not finished",
+                got=f"no weights of fold {', '.join(map(str, missing))}",
+                expected=f"{experiment.num_folds} finished folds",
+                do="go on with the command that started it",
+            )
+        runs[name] = Run(experiment, folder, out / "folds.csv")
+    if not runs:
+        raise _no_run(out)
+    return runs
+
+
+@dataclass
+class FoldNetworks:
+    """A run's networks; each slice is predicted by the one of the fold that has not seen it.
+
+    Attributes:
+        run: The run.
+        fold_of: Slice's name -> fold.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    run: Run
+    fold_of: Mapping[str, int]
+    device: str = "auto"
+    _networks: dict[int, nn.Module] = field(default_factory=dict)
+
+    def of(self, one: TrainingSlice) -> nn.Module:
+        """The network that has not seen the slice, in evaluation mode."""
+        fold = self.fold_of[one.name]
+        if fold not in self._networks:
+            experiment = self.run.experiment
+            network = build_network(
+                experiment.network,
+                num_classes=get_schema(experiment.schema).num_classes,
+                in_channels=1,
+                **{k: v for k, v in experiment.network_arguments.items() if k != "pretrained"},
+            )
+            network.load_state_dict(load_file(self.run.folder / f"fold-{fold}" / "weights.safetensors"))
+            self._networks[fold] = network.eval().to(choose_device(self.device))
+        return self._networks[fold]
+
+    def predict(self, one: TrainingSlice, grey: Tensor) -> Array:
+        """Labels (H, W) uint8 of grey (H, W) in 0..1, the slice's own or a spoilt one."""
+        grey = grey.to(choose_device(self.device))
+        [probabilities] = predict_probabilities(self.of(one), [grey], self.run.experiment.preprocessing)
+        labels: Array = probabilities.argmax(0).cpu().numpy().astype("uint8")
+        return labels
+
+
+def fold_networks(run: Run, data: TrainingData, device: str = "auto") -> FoldNetworks:
+    """The run's networks for the slices of the data set it was run on.
+
+    Raises:
+        DatasetError: if the data set is not the one, or has changed.
+    """
+    folds = read_folds(run.folds_file, data.manifest, data.labelled).folds
+    return FoldNetworks(run, {s.name: f for s, f in zip(data.labelled, folds, strict=True)}, device)
+
+
+def write_order(out: Path, names: Sequence[str]) -> None:
+    """Keeps in OUT/run.json which runs the folder holds, in their order."""
+    (out / RECORD).write_text(json.dumps({"experiments": list(names)}, indent=2) + "\n", encoding="utf-8")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_run(folder) from error
+    return record if isinstance(record, dict) else {}
+
+
+def _no_run(folder: Path) -> OptionError:
+    return OptionError(
+        f"{folder} holds no run",
+        got=f"no {RECORD} that names an experiment",
+        expected="a folder that `msdnet train`, `cross-validate` or `ablate` wrote",
+        do="check the path",
+    )
