@@ -118,6 +118,10 @@ def build_parser() -> argparse.ArgumentParser:
     child.add_argument("--num-slices", metavar="N", type=int, default=4, help="default: %(default)s")
     _add_run(child, "folder of the picture")
 
+    child = command("reproduce", "research", "run every experiment of the paper and write one page about them")
+    child.add_argument("--scale", choices=("quick", "full"), required=True, help="quick: small, to see that all works")
+    _add_run(child, "folder of everything; the same command goes on where it stopped", data_required=False)
+
     child = command("evaluate", "research", "measure anybody's masks against true ones")
     child.add_argument("predictions", metavar="PREDICTIONS", type=Path, help="index PNGs, NIfTI files, or results")
     child.add_argument("labels", metavar="LABELS", type=Path, help="the truth, of the same kind and names")
@@ -145,8 +149,11 @@ def _add_out(child: argparse.ArgumentParser, text: str) -> None:
 def _add_run(
     child: argparse.ArgumentParser,
     out: str = "folder of checkpoints, tables and weights; the same command goes on where it stopped",
+    *,
+    data_required: bool = True,
 ) -> None:
-    child.add_argument("--data", metavar="MANIFEST", type=Path, required=True, help="what `msdnet prepare` wrote")
+    help_text = "what `msdnet prepare` wrote" + ("" if data_required else "; default: synthetic patients")
+    child.add_argument("--data", metavar="MANIFEST", type=Path, required=data_required, help=help_text)
     _add_out(child, out)
     child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")

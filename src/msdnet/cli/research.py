@@ -110,6 +110,21 @@ def figure(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def reproduce(arguments: argparse.Namespace) -> int:
+    """`msdnet reproduce`: every experiment of the paper, and one page."""
+    from msdnet.prediction.device import check_device
+
+    check_device(arguments.device)
+
+    from msdnet.training import reproduce as run
+
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        page = run(arguments.out, scale=arguments.scale, data=arguments.data, device=arguments.device, progress=advance)
+    if not arguments.quiet:
+        print(f"Page: {page}")
+    return 0
+
+
 def evaluate(arguments: argparse.Namespace) -> int:
     """`msdnet evaluate`: anybody's masks against the truth."""
     from msdnet.evaluation.agreement import evaluate_masks

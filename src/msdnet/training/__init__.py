@@ -8,6 +8,7 @@ try:
     from msdnet.training.cross_validation import cross_validate
     from msdnet.training.experiment import run_experiment
     from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
+    from msdnet.training.reproduction import reproduce
 except ModuleNotFoundError as error:
     raise MissingExtraError(
         "training needs packages that are not installed",
@@ -16,4 +17,4 @@ except ModuleNotFoundError as error:
         do='install it: pip install "msdnet[train]"',
     ) from error
 
-__all__ = ["cross_validate", "draw_features", "draw_networks", "run_experiment", "run_robustness"]
+__all__ = ["cross_validate", "draw_features", "draw_networks", "reproduce", "run_experiment", "run_robustness"]
