@@ -83,7 +83,7 @@ def paper_experiments(schema: str, *, full: bool) -> list[Experiment]:
 
 def _smaller(experiment: Experiment) -> Experiment:
     arguments = {k: _SMALL.get(k, v) for k, v in experiment.network_arguments.items()}
-    training = dataclasses.replace(experiment.training, steps=100, epochs=None, num_labelled=4, dice_weight=1.0)
+    training = Stage(steps=150, num_labelled=4, learning_rate=3e-3, ema_decay=0.9)
     preprocessing = dataclasses.replace(experiment.preprocessing, size=96)
     return dataclasses.replace(
         experiment, network_arguments=arguments, training=training, preprocessing=preprocessing, num_folds=2
