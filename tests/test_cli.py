@@ -364,3 +364,17 @@ def test_other_libraries_are_silent_only_during_a_run(fake, tmp_path, monkeypatc
     assert run("segment", write_nifti(tmp_path / "a.nii"), "-o", tmp_path / "out", "--quiet") == 0
     assert capsys.readouterr() == ("", "")
     assert logging.root.manager.disable == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--map", "1=ggo", "--map", "1=consolidation"], "one label twice"),
+        (["--map", "1"], "LABEL=CLASS"),
+        (["--near-duplicate", "7"], "above 0, at most 1"),
+    ],
+)
+def test_an_unusable_option_of_prepare_is_refused_before_anything_is_read(tmp_path, capsys, words, message):
+    assert run("prepare", tmp_path / "absent", "-o", tmp_path / "out", *words) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -15,7 +15,7 @@ from msdnet.data.folds import Folds
 from msdnet.data.manifest import Manifest
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
-from msdnet.errors import OptionError
+from msdnet.errors import DatasetError, OptionError
 from msdnet.evaluation.overlap import read_overlaps
 from msdnet.networks import build_network
 from msdnet.slices import to_grey
@@ -260,3 +260,12 @@ def test_the_ablation_changes_the_network_alone() -> None:
     assert sizes[0] != sizes[1] < sizes[2] < sizes[3] == sum(p.numel() for p in whole.parameters())
     with pytest.raises(OptionError, match="only MSD-Net"):
         ablation_rows(dataclasses.replace(EXPERIMENT, network="unet"))
+
+
+def test_an_experiment_that_cannot_run_claims_no_folder(tmp_path: Path, data_set: Path) -> None:
+    wrong = dataclasses.replace(SHORT, network_arguments={"widht": 4})
+    with pytest.raises(OptionError, match="does not take these arguments"):
+        run_experiment(wrong, data_set, tmp_path / "out", device="cpu")
+    with pytest.raises(DatasetError, match="fewer groups than folds"):
+        cross_validate([dataclasses.replace(SHORT, num_folds=9)], data_set, tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out").exists()

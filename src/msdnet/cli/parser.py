@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     child.add_argument("--window", metavar="LOW,HIGH", type=_window, help="grey window of files that are not in HU")
     child.add_argument("--grey", action="store_true", help="take the intensities as grey levels, 0 to 255")
     child.add_argument(
-        "--near-duplicate", metavar="R", type=float, help="correlation from which slices count as one patient's"
+        "--near-duplicate", metavar="R", type=_correlation, help="correlation from which slices count as one patient's"
     )
     child.add_argument(
         "--patients", metavar="N", type=int, default=20, help="of the layout phantom; default: %(default)s"
@@ -187,6 +187,20 @@ def _window(text: str) -> tuple[float, float]:
         got=f"--window {text}",
         expected="LOW,HIGH: two numbers parted by a comma, the lower one first",
         do="for a lung window in HU: --window -1350,150",
+    )
+
+
+def _correlation(text: str) -> float:
+    try:
+        if 0 < float(text) <= 1:
+            return float(text)
+    except ValueError:
+        pass
+    raise OptionError(
+        "the correlation cannot be used",
+        got=f"--near-duplicate {text}",
+        expected="a number above 0, at most 1",
+        do="for example --near-duplicate 0.9",
     )
 
 

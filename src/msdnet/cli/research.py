@@ -5,21 +5,30 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msdnet.cli.console import progress_bar
+from msdnet.errors import OptionError
 
 if TYPE_CHECKING:
     from msdnet.config import Experiment
 
+T = TypeVar("T")
+V = TypeVar("V")
+
 
 def prepare(arguments: argparse.Namespace) -> int:
     """`msdnet prepare`: checks a data set and writes its manifest."""
+    from msdnet.reporting.result_folder import check_writable
+
+    check_writable(arguments.out)
+    label_map = _mapping(arguments.map)
+
     from msdnet.data.layouts import Options
     from msdnet.data.preparation import prepare as write_manifest
 
     options = Options(
-        label_map=dict(arguments.map),
+        label_map=label_map,
         window=arguments.window,
         grey=arguments.grey,
         near_duplicate=arguments.near_duplicate,
@@ -140,13 +149,25 @@ def evaluate(arguments: argparse.Namespace) -> int:
             schema,
             folder,
             groups=arguments.groups,
-            values=dict(arguments.values) or None,
-            label_values=dict(arguments.label_values) or None,
+            values=_mapping(arguments.values) or None,
+            label_values=_mapping(arguments.label_values) or None,
             min_pixels=arguments.min_pixels,
         )
     if not arguments.quiet:
         print((arguments.out / "table.md").read_text(encoding="utf-8"))
     return 0
+
+
+def _mapping(pairs: Sequence[tuple[T, V]]) -> dict[T, V]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        raise OptionError(
+            "a mapping has one label twice",
+            got=", ".join(f"{old}={new}" for old, new in pairs),
+            expected="each label once",
+            do="leave one of them out",
+        )
+    return mapping
 
 
 def _compare(experiments: Sequence[Experiment], arguments: argparse.Namespace, reference: str | None) -> int:

@@ -68,6 +68,7 @@ def cross_validate(
     names = _check_together(experiments, reference)
     sets = [load_training_data(data, e) for e in experiments]
     for experiment, training_data in zip(experiments, sets, strict=True):
+        check_before_claim(experiment, training_data, out / "folds.csv")
         claim(out / experiment.name, experiment, training_data.manifest.sha256)
     if find_processes().writes:
         write_order(out, names)
@@ -131,6 +132,17 @@ def cross_validate_network(
     return rows
 
 
+def check_before_claim(experiment: Experiment, data: TrainingData, folds_file: Path) -> None:
+    """Refuses what would fail later, so that a folder is no run of an experiment that has to be corrected.
+
+    Raises:
+        OptionError: if the network cannot be built.
+        DatasetError: if the folds cannot be drawn or read.
+    """
+    _build(experiment)
+    data.folds(folds_file, experiment)
+
+
 def train_network(
     slices: Sequence[TrainingSlice],
     experiment: Experiment,
@@ -153,12 +165,7 @@ def train_network(
         device: "auto", "cpu" or "cuda".
     """
     torch.manual_seed(experiment.seed)
-    network = build_network(
-        experiment.network,
-        num_classes=get_schema(experiment.schema).num_classes,
-        in_channels=1,
-        **experiment.network_arguments,
-    )
+    network = _build(experiment)
     labelled_groups = {s.group for s in data.labelled}
     elsewhere = [s for s in data.unlabelled if s.group not in labelled_groups]
     stages = (
@@ -196,6 +203,15 @@ def measure_slices(
         predicted = predict_probabilities(network, [grey], experiment.preprocessing)[0].argmax(0).numpy()
         rows += count_overlap(predicted, s.labels, schema, name=s.name, group=s.group, fold=fold)
     return rows
+
+
+def _build(experiment: Experiment) -> nn.Module:
+    return build_network(
+        experiment.network,
+        num_classes=get_schema(experiment.schema).num_classes,
+        in_channels=1,
+        **experiment.network_arguments,
+    )
 
 
 def _check_together(experiments: Sequence[Experiment], reference: str | None) -> list[str]:
