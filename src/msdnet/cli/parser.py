@@ -88,15 +88,18 @@ def build_parser() -> argparse.ArgumentParser:
 
     child = command("train", "research", "run an experiment file: folds, final weights and their figures")
     child.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path)
+    _add_fold(child)
     _add_run(child)
 
     child = command("cross-validate", "research", "compare several experiments on the same folds")
     child.add_argument("experiments", metavar="EXPERIMENT.yaml", nargs="+", type=Path)
     child.add_argument("--reference", metavar="NAME", help="the experiment that the others are tested against")
+    _add_fold(child)
     _add_run(child)
 
     child = command("ablate", "research", "train the paper's ablation rows of an experiment with MSD-Net")
     child.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path)
+    _add_fold(child)
     _add_run(child)
 
     run_help = "what train, cross-validate or ablate wrote"
@@ -144,6 +147,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_out(child: argparse.ArgumentParser, text: str) -> None:
     child.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help=text)
+
+
+def _add_fold(child: argparse.ArgumentParser) -> None:
+    child.add_argument(
+        "--fold", metavar="N", type=int, action="append", default=[],
+        help="train this fold alone (from 0; may be repeated), beside others in other processes or on other machines",
+    )  # fmt: skip
 
 
 def _add_run(

@@ -56,8 +56,17 @@ def train(arguments: argparse.Namespace) -> int:
     from msdnet.training import run_experiment
 
     with progress_bar(1.0, quiet=arguments.quiet) as advance:
-        weights = run_experiment(experiment, arguments.data, arguments.out, device=arguments.device, progress=advance)
-    if not arguments.quiet:
+        weights = run_experiment(
+            experiment,
+            arguments.data,
+            arguments.out,
+            only_folds=arguments.fold,
+            device=arguments.device,
+            progress=advance,
+        )
+    if arguments.fold:
+        _say_what_is_left(arguments)
+    elif not arguments.quiet:
         print((arguments.out / "table.md").read_text(encoding="utf-8"))
         print(f"Weights: {weights}")
     return 0
@@ -179,13 +188,23 @@ def _compare(experiments: Sequence[Experiment], arguments: argparse.Namespace, r
             arguments.data,
             arguments.out,
             reference=reference,
+            only_folds=arguments.fold,
             device=arguments.device,
             progress=advance,
         )
-    if not arguments.quiet:
+    if arguments.fold:
+        _say_what_is_left(arguments)
+    elif not arguments.quiet:
         print(table.read_text(encoding="utf-8"))
         print(f"Tables: {arguments.out}")
     return 0
+
+
+def _say_what_is_left(arguments: argparse.Namespace) -> None:
+    if not arguments.quiet:
+        done = ", ".join(map(str, sorted(set(arguments.fold))))
+        print(f"Trained: fold {done} in {arguments.out}")
+        print("When every fold is, the same command without --fold does the rest.")
 
 
 def _read_experiments(paths: Sequence[Path], device: str) -> list[Experiment]:

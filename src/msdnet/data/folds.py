@@ -22,6 +22,7 @@ from msdnet.data.faults import Fault, raise_faults, told
 from msdnet.data.manifest import Manifest
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError
+from msdnet.files import alone_in, whole_file
 from msdnet.labels import LabelSchema, get_schema
 
 _FIRST_LINE = re.compile(r"# msdnet folds, manifest SHA-256 ([0-9a-f]{64}), num_folds (\d+), seed (\d+)")
@@ -84,28 +85,28 @@ def folds_for(manifest: Manifest, slices: Sequence[TrainingSlice], path: Path, *
         DatasetError: as `read_folds`; if the file has another number of folds or seed; if there are fewer groups than
             folds; if a class is missing from a fold's training part.
     """
-    if path.is_file():
-        found = read_folds(path, manifest, slices)
-        if (found.num_folds, found.seed) != (num_folds, seed):
-            raise DatasetError(
-                f"the folds in {path.name} are others than asked for",
-                got=f"num_folds {found.num_folds}, seed {found.seed}",
-                expected=f"num_folds {num_folds}, seed {seed}",
-                do="ask for those in the file, or name another file",
-            )
-        return found
-    folds = assign_folds(slices, num_folds, seed)
-    notes = check_classes(slices, folds, get_schema(manifest.schema))
-    write_folds(path, manifest, slices, folds, num_folds=num_folds, seed=seed)
-    return Folds(tuple(folds), num_folds, seed, tuple(notes))
+    with alone_in(path.parent):  # several processes may begin a run together
+        if not path.is_file():
+            folds = assign_folds(slices, num_folds, seed)
+            notes = check_classes(slices, folds, get_schema(manifest.schema))
+            write_folds(path, manifest, slices, folds, num_folds=num_folds, seed=seed)
+            return Folds(tuple(folds), num_folds, seed, tuple(notes))
+    found = read_folds(path, manifest, slices)
+    if (found.num_folds, found.seed) != (num_folds, seed):
+        raise DatasetError(
+            f"the folds in {path.name} are others than asked for",
+            got=f"num_folds {found.num_folds}, seed {found.seed}",
+            expected=f"num_folds {num_folds}, seed {seed}",
+            do="ask for those in the file, or name another file",
+        )
+    return found
 
 
 def write_folds(
     path: Path, manifest: Manifest, slices: Sequence[TrainingSlice], folds: Sequence[int], *, num_folds: int, seed: int
 ) -> None:
     """Writes the file of folds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         file.write(f"# msdnet folds, manifest SHA-256 {manifest.sha256}, num_folds {num_folds}, seed {seed}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_HEADER)

@@ -14,6 +14,7 @@ import numpy as np
 
 from msdnet.errors import SchemaError
 from msdnet.evaluation.surface_distance import hausdorff95_mm
+from msdnet.files import whole_file
 from msdnet.labels import LabelSchema
 
 Array = np.ndarray[Any, Any]
@@ -213,15 +214,13 @@ def write_overlaps(
     names = [f.name for f in dataclasses.fields(type(rows[0]) if rows else SliceOverlap)]
     if all(row.hd95_mm is None for row in rows):
         names.remove("hd95_mm")
-    unfinished = path.with_suffix(".partial")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         measures = MEASURES[:-1] if with_measures else ()
         writer.writerow([*names, *measures])
         for row in rows:
             values = [row.measure(m) for m in measures]
             writer.writerow([*(getattr(row, n) for n in names), *("" if math.isnan(v) else v for v in values)])
-    unfinished.replace(path)
 
 
 def read_overlaps(path: Path) -> list[SliceOverlap]:

@@ -21,6 +21,7 @@ from msdnet.errors import DatasetError, OptionError
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap
 from msdnet.evaluation.perturbations import PERTURBATIONS, check_level, draw_noise, get_perturbation, perturb
 from msdnet.evaluation.tables import titles
+from msdnet.files import whole_file
 from msdnet.labels import LabelSchema
 
 Predictor = Callable[[TrainingSlice, Tensor], Array]
@@ -111,13 +112,11 @@ def perturb_slice(one: TrainingSlice, kind: str, level: float, seed: int) -> Ten
 def write_robustness(path: Path, results: Results, *, seed: int) -> None:
     """The rows as CSV: kind, level, network and seed, then one column per field of a row."""
     fields = [f.name for f in dataclasses.fields(SliceOverlap) if f.name != "hd95_mm"]
-    unfinished = path.with_suffix(".partial")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*Condition._fields, "seed", *fields])
         for condition, rows in results.items():
             writer.writerows([*condition, seed, *(getattr(row, f) for f in fields)] for row in rows)
-    unfinished.replace(path)
 
 
 def read_robustness(path: Path, *, seed: int | None = None) -> Results:

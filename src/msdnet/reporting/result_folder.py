@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msdnet.errors import OptionError, OutputError
+from msdnet.files import alone_in
 from msdnet.reporting.run_record import RUN_RECORD, read_run_record
 
 _DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -85,7 +86,7 @@ def replaced_folder(out: Path) -> Iterator[Path]:
         place.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(out, place)
         unfinished.mkdir()
-        with _in_use(unfinished):
+        with alone_in(unfinished, wait=False):
             yield unfinished
             _move_into_place(unfinished, out, fixed=place == out)
     except OSError as error:
@@ -123,40 +124,12 @@ def _is_unfinished(entry: Path, out: Path) -> bool:
     return named and entry.is_dir() and not entry.is_symlink()
 
 
-@contextlib.contextmanager
-def _in_use(folder: Path) -> Iterator[bool]:
-    """Locks a folder against removal by another run for as long as this process lives; False if another holds it.
-
-    The system drops the lock with the process, however that ends. Where folders cannot be locked (Windows, some
-    network drives) it is False, and leftovers stay.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield False
-        return
-    try:
-        opened = os.open(folder, os.O_RDONLY)
-    except OSError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            locked = True
-        except OSError:
-            locked = False
-        yield locked
-    finally:
-        os.close(opened)
-
-
 def _remove_leftovers(out: Path, place: Path) -> None:
     """Removes the unfinished folders of runs into the same `out` that were killed."""
     for entry in list(place.iterdir()):
         if _is_unfinished(entry, out):
-            with _in_use(entry) as locked:
-                if locked:
+            with alone_in(entry, wait=False) as alone:
+                if alone:
                     shutil.rmtree(entry, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ Each part is skipped where it is finished already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -48,16 +48,21 @@ def cross_validate(
     out: Path,
     *,
     reference: str | None = None,
+    only_folds: Collection[int] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Path:
     """The comparison of the experiments' networks on the same folds, in Markdown; what else is written: see above.
+
+    Several processes can train folds of one OUT at a time, each with its own `only_folds`; a call without them then
+    makes the tables. With them OUT is returned.
 
     Args:
         experiments: With different names, one schema and the same folds.
         data: The manifest, or its folder.
         out: Receives everything; a second call with the same arguments goes on where the first one stopped.
         reference: Name of the experiment that the others are tested against; the first one by default.
+        only_folds: Train these alone; all by default.
         device: "auto", "cpu" or "cuda".
         progress: Called with what is being done and the share of the whole that is done, 0 to 1.
 
@@ -68,7 +73,7 @@ def cross_validate(
     names = _check_together(experiments, reference)
     sets = [load_training_data(data, e) for e in experiments]
     for experiment, training_data in zip(experiments, sets, strict=True):
-        check_before_claim(experiment, training_data, out / "folds.csv")
+        check_before_claim(experiment, training_data, out / "folds.csv", only_folds)
         claim(out / experiment.name, experiment, training_data.manifest.sha256)
     if find_processes().writes:
         write_order(out, names)
@@ -80,9 +85,12 @@ def cross_validate(
                 progress(f"{names[i]}: {doing}", (i + share) / len(experiments))
 
         folder = out / experiment.name
+        where = out / "folds.csv", folder
         rows[experiment.name] = cross_validate_network(
-            experiment, training_data, out / "folds.csv", folder, device=device, progress=tell
+            experiment, training_data, *where, only_folds=only_folds, device=device, progress=tell
         )
+    if only_folds:
+        return out
     schema = get_schema(experiments[0].schema)
     if find_processes().writes:
         notes = ["synthetic"] if sets[0].manifest.is_synthetic else []
@@ -101,17 +109,18 @@ def cross_validate_network(
     folds_file: Path,
     folder: Path,
     *,
+    only_folds: Collection[int] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[SliceOverlap]:
-    """The out-of-fold rows of every labelled slice, in folder/per_slice.csv too.
+    """The out-of-fold rows of every labelled slice, in folder/per_slice.csv too; or those of some folds alone.
 
     Raises:
         DatasetError: if the folds cannot be used.
     """
     folds = data.folds(folds_file, experiment).folds
     rows: list[SliceOverlap] = []
-    for fold in range(experiment.num_folds):
+    for fold in sorted(only_folds) or range(experiment.num_folds):
         if progress is not None:
             progress(f"fold {fold + 1} of {experiment.num_folds}", fold / experiment.num_folds)
         kept = folder / f"fold-{fold}" / "per_slice.csv"
@@ -125,20 +134,30 @@ def cross_validate_network(
             rows += measured
         else:
             rows += read_overlaps(kept)
-    if find_processes().writes:
+    if find_processes().writes and not only_folds:
         write_overlaps(folder / "per_slice.csv", rows)
         notes = ["synthetic"] if data.manifest.is_synthetic else []
         figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
     return rows
 
 
-def check_before_claim(experiment: Experiment, data: TrainingData, folds_file: Path) -> None:
+def check_before_claim(
+    experiment: Experiment, data: TrainingData, folds_file: Path, only_folds: Collection[int] = ()
+) -> None:
     """Refuses what would fail later, so that a folder is no run of an experiment that has to be corrected.
 
     Raises:
-        OptionError: if the network cannot be built.
+        OptionError: if the network cannot be built, or a fold does not exist.
         DatasetError: if the folds cannot be drawn or read.
     """
+    strange = sorted(set(only_folds) - set(range(experiment.num_folds)))
+    if strange:
+        raise OptionError(
+            "there is no such fold",
+            got=", ".join(map(str, strange)),
+            expected=f"0 to {experiment.num_folds - 1}, as num_folds of {experiment.name!r} is {experiment.num_folds}",
+            do="choose among them",
+        )
     _build(experiment)
     data.folds(folds_file, experiment)
 

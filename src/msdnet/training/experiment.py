@@ -8,7 +8,7 @@ and what `cross_validation` writes for one network, directly in OUT. Each part i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from msdnet.config import Experiment
@@ -23,14 +23,24 @@ from msdnet.weights import Card, save_weights
 
 
 def run_experiment(
-    experiment: Experiment, data: Path, out: Path, *, device: str = "auto", progress: Progress | None = None
+    experiment: Experiment,
+    data: Path,
+    out: Path,
+    *,
+    only_folds: Collection[int] = (),
+    device: str = "auto",
+    progress: Progress | None = None,
 ) -> Path:
     """The folder with the weights trained on every slice; see the module's text for what else is written.
+
+    Several processes can train folds of one OUT at a time, each with its own `only_folds`; a call without them then
+    makes the rest. With them OUT is returned.
 
     Args:
         experiment: What to train and how.
         data: The data set's manifest, or its folder.
         out: Receives everything; a second call with the same arguments goes on where the first one stopped.
+        only_folds: Train these alone, and no final weights; all by default.
         device: "auto", "cpu" or "cuda".
         progress: Called with what is being done and the share of the whole that is done, 0 to 1.
 
@@ -39,7 +49,7 @@ def run_experiment(
         OptionError: if OUT holds a run of another experiment or other data, or the schemas differ.
     """
     training_data = load_training_data(data, experiment)
-    check_before_claim(experiment, training_data, out / "folds.csv")
+    check_before_claim(experiment, training_data, out / "folds.csv", only_folds)
     claim(out, experiment, training_data.manifest.sha256)
     folds_share = experiment.num_folds / (experiment.num_folds + 1)
 
@@ -47,7 +57,12 @@ def run_experiment(
         if progress is not None:
             progress(doing, share * folds_share)
 
-    rows = cross_validate_network(experiment, training_data, out / "folds.csv", out, device=device, progress=tell)
+    where = out / "folds.csv", out
+    rows = cross_validate_network(
+        experiment, training_data, *where, only_folds=only_folds, device=device, progress=tell
+    )
+    if only_folds:
+        return out
     tell("all slices", 1.0)
     everything = [*training_data.labelled, *training_data.unlabelled]
     network = train_network(everything, experiment, out, "final", training_data, device=device)

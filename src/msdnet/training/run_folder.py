@@ -13,6 +13,7 @@ import torch
 import msdnet
 from msdnet.config import Experiment
 from msdnet.errors import OptionError
+from msdnet.files import alone_in, whole_file
 
 RECORD = "run.json"
 
@@ -25,20 +26,21 @@ def claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
     """
     record: dict[str, Any] = {"experiment": as_plain(experiment), "data_sha256": data_sha256}
     path = folder / RECORD
-    if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        changed = [k for k, v in record["experiment"].items() if before["experiment"].get(k) != v]
-        changed += ["the data"] if before["data_sha256"] != data_sha256 else []
-        if changed:
-            raise OptionError(
-                "the output folder holds a run of something else",
-                got=f"changed since: {', '.join(changed)}",
-                expected="the same experiment and data, to go on with",
-                do="choose another folder with -o",
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record | {"versions": versions()}, indent=2) + "\n", encoding="utf-8")
+    with alone_in(folder):  # several processes may begin a run together
+        if not path.is_file():
+            with whole_file(path) as unfinished:
+                unfinished.write_text(json.dumps(record | {"versions": versions()}, indent=2) + "\n", encoding="utf-8")
+            return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    changed = [k for k, v in record["experiment"].items() if before["experiment"].get(k) != v]
+    changed += ["the data"] if before["data_sha256"] != data_sha256 else []
+    if changed:
+        raise OptionError(
+            "the output folder holds a run of something else",
+            got=f"changed since: {', '.join(changed)}",
+            expected="the same experiment and data, to go on with",
+            do="choose another folder with -o",
+        )
 
 
 def versions() -> dict[str, str]:

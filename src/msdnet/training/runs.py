@@ -15,6 +15,7 @@ from msdnet.config import Experiment, experiment_from
 from msdnet.data.folds import read_folds
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import OptionError
+from msdnet.files import whole_file
 from msdnet.labels import get_schema
 from msdnet.networks import build_network
 from msdnet.prediction.device import choose_device
@@ -116,7 +117,8 @@ def fold_networks(run: Run, data: TrainingData, device: str = "auto") -> FoldNet
 
 def write_order(out: Path, names: Sequence[str]) -> None:
     """Keeps in OUT/run.json which runs the folder holds, in their order."""
-    (out / RECORD).write_text(json.dumps({"experiments": list(names)}, indent=2) + "\n", encoding="utf-8")
+    with whole_file(out / RECORD) as unfinished:
+        unfinished.write_text(json.dumps({"experiments": list(names)}, indent=2) + "\n", encoding="utf-8")
 
 
 def _read(folder: Path) -> dict[str, Any]:

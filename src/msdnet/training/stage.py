@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from msdnet.config import Experiment, Stage
 from msdnet.data.batches import Batch, FittedSlices, StepBatches, ValidationBatches
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, MissingExtraError
+from msdnet.files import alone_in, whole_file
 from msdnet.labels import get_schema
 from msdnet.training.losses import class_weights
 from msdnet.training.module import SegmentationTraining
@@ -44,7 +46,8 @@ def run_stage(
     """The network with the weights that the stage yields, which are also in folder/weights.safetensors.
 
     A finished stage is loaded; an interrupted one goes on from its newest checkpoint, with the batches, the learning
-    rate and the averages it would have had. Started by `torchrun`, the processes share each batch.
+    rate and the averages it would have had. One that another process is running is waited for, and then loaded.
+    Started by `torchrun`, the processes share each batch.
 
     Args:
         network: Starting point; changed in place.
@@ -65,34 +68,38 @@ def run_stage(
     processes = find_processes()
     check_shares(stage, processes)
     result = folder / "weights.safetensors"
-    if not result.is_file():
-        batches = _Batches(stage, experiment, slices, validation, seed, processes)
-        module = SegmentationTraining(
-            network,
-            stage,
-            _class_weights(slices, experiment),
-            experiment.focal_gamma,
-            num_steps=batches.num_steps,
-            steps_per_epoch=batches.steps_per_epoch,
-            seed=seed,
-        )
-        trainer = _trainer(batches, experiment.precision, folder, device, processes, callbacks)
-        newest = folder / "newest.ckpt"
-        with warnings.catch_warnings():
-            for harmless in (".*does not have many workers.*", "Checkpoint directory .* exists and is not empty"):
-                warnings.filterwarnings("ignore", message=harmless)
-            try:
-                trainer.fit(module, datamodule=batches, ckpt_path=newest if newest.is_file() else None)
-            except SystemExit as stopped:  # what the trainer makes of Ctrl-C
-                raise KeyboardInterrupt from stopped
-        if processes.writes:
-            best = folder / "best.ckpt"
-            weights = _averaged(best) if best.is_file() else module.average.module.state_dict()
-            save_file(_contiguous(weights), result.with_suffix(".partial"))
-            result.with_suffix(".partial").replace(result)
-        trainer.strategy.barrier()
+    with alone_in(folder) if processes.writes else contextlib.nullcontext():
+        if not result.is_file():
+            batches = _Batches(stage, experiment, slices, validation, seed, processes)
+            module = SegmentationTraining(
+                network,
+                stage,
+                _class_weights(slices, experiment),
+                experiment.focal_gamma,
+                num_steps=batches.num_steps,
+                steps_per_epoch=batches.steps_per_epoch,
+                seed=seed,
+            )
+            trainer = _trainer(batches, experiment.precision, folder, device, processes, callbacks)
+            _fit(trainer, module, batches, folder / "newest.ckpt")
+            if processes.writes:
+                best = folder / "best.ckpt"
+                weights = _averaged(best) if best.is_file() else module.average.module.state_dict()
+                with whole_file(result) as unfinished:
+                    save_file(_contiguous(weights), unfinished)
+            trainer.strategy.barrier()
     network.load_state_dict(load_file(result))
     return network.eval()
+
+
+def _fit(trainer: L.Trainer, module: SegmentationTraining, batches: _Batches, newest: Path) -> None:
+    with warnings.catch_warnings():
+        for harmless in (".*does not have many workers.*", "Checkpoint directory .* exists and is not empty"):
+            warnings.filterwarnings("ignore", message=harmless)
+        try:
+            trainer.fit(module, datamodule=batches, ckpt_path=newest if newest.is_file() else None)
+        except SystemExit as stopped:  # what the trainer makes of Ctrl-C
+            raise KeyboardInterrupt from stopped
 
 
 class _Batches(L.LightningDataModule):
@@ -147,10 +154,8 @@ class _WholeCheckpoints(TorchCheckpointIO):
     """Writes a checkpoint beside its place and moves it there: a kill in the middle leaves the one before."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        unfinished = Path(path).with_suffix(".partial")
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(checkpoint, unfinished)
-        unfinished.replace(path)
+        with whole_file(Path(path)) as unfinished:
+            torch.save(checkpoint, unfinished)
 
 
 def _trainer(

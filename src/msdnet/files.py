@@ -1,0 +1,54 @@
+"""Files that are whole or not there, and folders in which one process at a time works."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; the file takes the place of `path` when the block ends well.
+
+    Whoever reads `path`, or is killed while writing, finds the file as it was before or as it is after. The folder is
+    made where it is missing. What a killed process leaves, NAME.partial, the next one writes over.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.partial")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except Exception:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Holds a folder, made where it is missing, against every other process that asks for it in this way.
+
+    Gives whether it is held: with wait=False it may be another's, and where folders cannot be locked (Windows, some
+    network drives) it never is. The system lets go of it with the process, however that ends.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield False
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            held = True
+        except OSError:
+            held = False
+        yield held
+    finally:
+        os.close(opened)
