@@ -85,12 +85,12 @@ def folds_for(manifest: Manifest, slices: Sequence[TrainingSlice], path: Path, *
         DatasetError: as `read_folds`; if the file has another number of folds or seed; if there are fewer groups than
             folds; if a class is missing from a fold's training part.
     """
-    with alone_in(path.parent):  # several processes may begin a run together
-        if not path.is_file():
-            folds = assign_folds(slices, num_folds, seed)
-            notes = check_classes(slices, folds, get_schema(manifest.schema))
-            write_folds(path, manifest, slices, folds, num_folds=num_folds, seed=seed)
-            return Folds(tuple(folds), num_folds, seed, tuple(notes))
+    if not path.is_file():
+        folds = assign_folds(slices, num_folds, seed)
+        check_classes(slices, folds, get_schema(manifest.schema))
+        with alone_in(path.parent):
+            if not path.is_file():  # several processes may begin a run together
+                write_folds(path, manifest, slices, folds, num_folds=num_folds, seed=seed)
     found = read_folds(path, manifest, slices)
     if (found.num_folds, found.seed) != (num_folds, seed):
         raise DatasetError(
