@@ -71,9 +71,11 @@ def cross_validate(
         DatasetError: if the data cannot be used; before anything is trained.
     """
     names = _check_together(experiments, reference)
+    for experiment in experiments:
+        check_experiment(experiment, only_folds)
     sets = [load_training_data(data, e) for e in experiments]
     for experiment, training_data in zip(experiments, sets, strict=True):
-        check_before_claim(experiment, training_data, out / "folds.csv", only_folds)
+        training_data.folds(out / "folds.csv", experiment)
         claim(out / experiment.name, experiment, training_data.manifest.sha256)
     if find_processes().writes:
         write_order(out, names)
@@ -141,14 +143,11 @@ def cross_validate_network(
     return rows
 
 
-def check_before_claim(
-    experiment: Experiment, data: TrainingData, folds_file: Path, only_folds: Collection[int] = ()
-) -> None:
-    """Refuses what would fail later, so that a folder is no run of an experiment that has to be corrected.
+def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -> None:
+    """Refuses at once what would fail after the data were loaded.
 
     Raises:
         OptionError: if the network cannot be built, or a fold does not exist.
-        DatasetError: if the folds cannot be drawn or read.
     """
     strange = sorted(set(only_folds) - set(range(experiment.num_folds)))
     if strange:
@@ -159,7 +158,6 @@ def check_before_claim(
             do="choose among them",
         )
     _build(experiment)
-    data.folds(folds_file, experiment)
 
 
 def train_network(

@@ -15,7 +15,7 @@ from msdnet.config import Experiment
 from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.tables import CONVENTIONS, figures_as_json
 from msdnet.labels import get_schema
-from msdnet.training.cross_validation import Progress, check_before_claim, cross_validate_network, train_network
+from msdnet.training.cross_validation import Progress, check_experiment, cross_validate_network, train_network
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.processes import find_processes
 from msdnet.training.run_folder import as_plain, claim, versions
@@ -48,8 +48,9 @@ def run_experiment(
         DatasetError: if the data are unusable; before anything is trained.
         OptionError: if OUT holds a run of another experiment or other data, or the schemas differ.
     """
+    check_experiment(experiment, only_folds)
     training_data = load_training_data(data, experiment)
-    check_before_claim(experiment, training_data, out / "folds.csv", only_folds)
+    training_data.folds(out / "folds.csv", experiment)
     claim(out, experiment, training_data.manifest.sha256)
     folds_share = experiment.num_folds / (experiment.num_folds + 1)
 
