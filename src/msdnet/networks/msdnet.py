@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msdnet.errors import OptionError
+from msdnet.networks.depthwise import DepthwiseConv2d
 
 Pointwise = Literal["per_branch", "shared"]
 Refinement = Literal["rrb", "rb"]
@@ -145,27 +146,6 @@ class PCB(nn.Module):
         for branch in self.branches[1:]:
             total = total + branch(features)
         return F.relu(self.fusion(total))
-
-
-class DepthwiseConv2d(nn.Conv2d):
-    """A k x k convolution of each channel by itself; same channels and size.
-
-    In training, on a map of n pixels a side, only the middle 2 n - 1 rows and columns of the kernel are applied: the
-    others never meet anything but the zeros around the map, and cost much of a PCB-4's time.
-
-    Shapes: (B, C, h, w) -> (B, C, h, w).
-    """
-
-    def __init__(self, channels: int, size: int) -> None:
-        super().__init__(channels, channels, size, padding=size // 2, groups=channels, bias=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        size, reach = self.kernel_size[0], 2 * max(features.shape[-2:]) - 1
-        if not self.training or size <= reach:
-            return super().forward(features)
-        beyond = (size - reach) // 2
-        kernel = self.weight[..., beyond:-beyond, beyond:-beyond]
-        return F.conv2d(features, kernel, padding=reach // 2, groups=self.groups)
 
 
 class CAB(nn.Module):
