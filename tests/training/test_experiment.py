@@ -28,6 +28,7 @@ from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.experiment import run_experiment
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
 from msdnet.training.runs import fold_networks, open_runs
+from msdnet.training.seeds import cross_validate_seeds
 from msdnet.training.stage import run_stage
 from msdnet.weights import load_weights
 
@@ -118,6 +119,19 @@ def data_set(tmp_path: Path) -> Path:
 SHORT = dataclasses.replace(
     EXPERIMENT, training=Stage(steps=1, num_labelled=2), pretraining=Stage(steps=1, num_labelled=0, num_weak=2)
 )
+
+
+def test_several_seeds_give_their_mean_and_spread(tmp_path: Path, data_set: Path) -> None:
+    rival = dataclasses.replace(SHORT, name="unet", network="unet", network_arguments={"width": 2})
+    table = cross_validate_seeds([SHORT, rival], data_set, tmp_path / "out", seeds=[3, 5], device="cpu")
+    assert "mean of seeds 3, 5" in table.read_text(encoding="utf-8")
+    assert "one seed" not in table.read_text(encoding="utf-8")
+    assert {p.suffix for p in (tmp_path / "out").glob("seeds.*")} == {".md", ".csv", ".tex"}
+    first, second = (load_file(tmp_path / f"out/seed-{s}/tiny/fold-0/weights.safetensors") for s in (3, 5))
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+    assert len(open_runs(tmp_path / "out/seed-3")) == 2  # each seed is a run of its own
+    with pytest.raises(OptionError, match="twice"):
+        cross_validate_seeds([SHORT], data_set, tmp_path / "out", seeds=[3, 3], device="cpu")
 
 
 def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: Path) -> None:

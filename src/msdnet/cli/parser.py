@@ -94,11 +94,13 @@ def build_parser() -> argparse.ArgumentParser:
     child = command("cross-validate", "research", "compare several experiments on the same folds")
     child.add_argument("experiments", metavar="EXPERIMENT.yaml", nargs="+", type=Path)
     child.add_argument("--reference", metavar="NAME", help="the experiment that the others are tested against")
+    _add_seed(child)
     _add_fold(child)
     _add_run(child)
 
     child = command("ablate", "research", "train the paper's ablation rows of an experiment with MSD-Net")
     child.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path)
+    _add_seed(child)
     _add_fold(child)
     _add_run(child)
 
@@ -153,6 +155,13 @@ def _add_fold(child: argparse.ArgumentParser) -> None:
     child.add_argument(
         "--fold", metavar="N", type=int, action="append", default=[],
         help="train this fold alone (from 0; may be repeated), beside others in other processes or on other machines",
+    )  # fmt: skip
+
+
+def _add_seed(child: argparse.ArgumentParser) -> None:
+    child.add_argument(
+        "--seed", metavar="N", type=int, action="append", default=[],
+        help="instead of the experiments' own; repeated: train with each, and give their mean and spread",
     )  # fmt: skip
 
 

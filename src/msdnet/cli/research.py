@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -185,7 +186,10 @@ def _mapping(pairs: Sequence[tuple[T, V]]) -> dict[T, V]:
 
 def _compare(experiments: Sequence[Experiment], arguments: argparse.Namespace, reference: str | None) -> int:
     from msdnet.training import cross_validate as run
+    from msdnet.training import cross_validate_seeds
 
+    if arguments.seed:
+        run = functools.partial(cross_validate_seeds, seeds=arguments.seed)
     with progress_bar(1.0, quiet=arguments.quiet) as advance:
         table = run(
             experiments,

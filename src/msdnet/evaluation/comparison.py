@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from msdnet.evaluation.figures import estimate
 from msdnet.evaluation.overlap import SliceOverlap
@@ -114,6 +115,22 @@ def significance_table(
         Column("p_slices", "p over slices (anti-conservative)", "p"),
     )
     return Table(columns, tuple(rows), tuple(notes), _foot(networks, reference, tests))
+
+
+def write_comparison(
+    networks: Mapping[str, Sequence[SliceOverlap]],
+    schema: LabelSchema,
+    folder: Path,
+    *,
+    reference: str,
+    notes: Sequence[str] = (),
+) -> None:
+    """Both tables in the folder, as comparison.* and significance.*.
+
+    Args and Raises: as `comparison_table`.
+    """
+    comparison_table(networks, schema, reference=reference, notes=notes).write(folder, "comparison")
+    significance_table(networks, schema, reference=reference, notes=notes).write(folder, "significance")
 
 
 def _p(test: PairedTest) -> Cell:

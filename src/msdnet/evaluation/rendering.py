@@ -49,7 +49,7 @@ class Table:
     foot: str = ""
 
     def markdown(self) -> str:
-        """The table for a README or an issue."""
+        """The table for people to read."""
         head = [f"**{'; '.join(self.notes)}**", ""] if self.notes else []
         lines = [[c.title for c in self.columns], ["---"] * len(self.columns), *self._texts()]
         body = ["| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines]

@@ -72,5 +72,6 @@ def correlate(features: Tensor, gradient: Tensor, size: int) -> Tensor:
         torch.fft.rfft2(maps.float().contiguous(memory_format=torch.contiguous_format), s=padded)
         for maps in (features, gradient)
     )
-    everywhere: Tensor = torch.fft.irfft2((of_features * of_gradient.conj()).sum(dim=0), s=padded)  # offset 0 comes first
-    return everywhere.roll((half, half), dims=(-2, -1))[:, None, :size, :size]
+    product = (of_features * of_gradient.conj()).sum(dim=0)
+    by_offset: Tensor = torch.fft.irfft2(product, s=padded)  # from offset 0 on; negative ones at the end
+    return by_offset.roll((half, half), dims=(-2, -1))[:, None, :size, :size]

@@ -9,6 +9,7 @@ try:
     from msdnet.training.experiment import run_experiment
     from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
     from msdnet.training.reproduction import reproduce
+    from msdnet.training.seeds import cross_validate_seeds
 except ModuleNotFoundError as error:
     raise MissingExtraError(
         "training needs packages that are not installed",
@@ -17,4 +18,12 @@ except ModuleNotFoundError as error:
         do='install it: pip install "msdnet[train]"',
     ) from error
 
-__all__ = ["cross_validate", "draw_features", "draw_networks", "reproduce", "run_experiment", "run_robustness"]
+__all__ = [
+    "cross_validate",
+    "cross_validate_seeds",
+    "draw_features",
+    "draw_networks",
+    "reproduce",
+    "run_experiment",
+    "run_robustness",
+]

@@ -14,7 +14,7 @@ Each part is skipped where it is finished already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -22,9 +22,10 @@ from torch import nn
 
 from msdnet.config import Experiment
 from msdnet.data.folds import training_part
+from msdnet.data.manifest import Manifest
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
-from msdnet.evaluation.comparison import comparison_table, significance_table
+from msdnet.evaluation.comparison import write_comparison
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap, read_overlaps, write_overlaps
 from msdnet.evaluation.tables import figures_table
 from msdnet.labels import get_schema
@@ -93,16 +94,29 @@ def cross_validate(
         )
     if only_folds:
         return out
-    schema = get_schema(experiments[0].schema)
     if find_processes().writes:
-        notes = ["synthetic"] if sets[0].manifest.is_synthetic else []
-        notes += [f"one seed ({experiments[0].seed})"] if len({e.seed for e in experiments}) == 1 else []
-        unready = [e.name for e in experiments if still_improving(out / e.name)]
-        notes += [f"not converged, the loss was still falling: {', '.join(unready)}"] if unready else []
-        tested = reference or names[0]
-        comparison_table(rows, schema, reference=tested, notes=notes).write(out, "comparison")
-        significance_table(rows, schema, reference=tested, notes=notes).write(out, "significance")
+        seeds = {e.seed for e in experiments}
+        folders = {name: [out / name] for name in names}
+        notes = table_notes(folders, sets[0].manifest, [f"one seed ({experiments[0].seed})"] if len(seeds) == 1 else [])
+        schema = get_schema(experiments[0].schema)
+        write_comparison(rows, schema, out, reference=reference or names[0], notes=notes)
     return out / "comparison.md"
+
+
+def table_notes(folders: Mapping[str, Sequence[Path]], manifest: Manifest, about_seeds: Sequence[str]) -> list[str]:
+    """What a reader of a comparison must know first.
+
+    Args:
+        folders: Name of each network, then the folders of its runs.
+        manifest: The data set.
+        about_seeds: How many there were.
+    """
+    unready = [name for name, runs in folders.items() if any(map(still_improving, runs))]
+    return [
+        *(["synthetic"] if manifest.is_synthetic else []),
+        *about_seeds,
+        *([f"not converged, the loss was still falling: {', '.join(unready)}"] if unready else []),
+    ]
 
 
 def cross_validate_network(

@@ -1,0 +1,80 @@
+"""A comparison with several seeds: each in a folder of its own, then their average and spread.
+
+OUT/seed-0/ ...                     what `cross_validation` writes, for one seed
+OUT/comparison.*, significance.*    of the measures averaged over seeds, slice by slice
+OUT/seeds.*                         each seed's figures, their mean and standard deviation
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from msdnet.config import Experiment
+from msdnet.data.manifest import read_manifest
+from msdnet.errors import OptionError
+from msdnet.evaluation.comparison import write_comparison
+from msdnet.evaluation.overlap import read_overlaps
+from msdnet.evaluation.seeds import average_seeds, seeds_table
+from msdnet.labels import get_schema
+from msdnet.training.cross_validation import Progress, cross_validate, table_notes
+from msdnet.training.processes import find_processes
+
+
+def cross_validate_seeds(
+    experiments: Sequence[Experiment],
+    data: Path,
+    out: Path,
+    *,
+    seeds: Sequence[int],
+    reference: str | None = None,
+    only_folds: Collection[int] = (),
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Path:
+    """The comparison averaged over seeds, in Markdown; what else is written: see above.
+
+    The folds are those of the experiments, the same for every seed.
+
+    Args:
+        experiments: As `cross_validate`; their own seeds are not used.
+        data: As there.
+        out: As there.
+        seeds: At least one, each once.
+        reference: As there.
+        only_folds: As there.
+        device: As there.
+        progress: As there.
+
+    Raises:
+        OptionError: if a seed is given twice; and as `cross_validate`.
+        DatasetError: as `cross_validate`.
+    """
+    if len(set(seeds)) < len(seeds):
+        raise OptionError(
+            "a seed is given twice", got=", ".join(map(str, seeds)), expected="each once", do="leave one of them out"
+        )
+    for i, seed in enumerate(seeds):
+
+        def tell(doing: str, share: float, i: int = i, seed: int = seed) -> None:
+            if progress is not None:
+                progress(f"seed {seed}, {doing}", (i + share) / len(seeds))
+
+        with_seed = [dataclasses.replace(e, seed=seed) for e in experiments]
+        settings = {"reference": reference, "only_folds": only_folds, "device": device}
+        cross_validate(with_seed, data, out / f"seed-{seed}", **settings, progress=tell)  # type: ignore[arg-type]
+    if only_folds:
+        return out
+    if find_processes().writes:
+        schema = get_schema(experiments[0].schema)
+        by_seed = {
+            e.name: {seed: read_overlaps(out / f"seed-{seed}" / e.name / "per_slice.csv") for seed in seeds}
+            for e in experiments
+        }
+        folders = {e.name: [out / f"seed-{seed}" / e.name for seed in seeds] for e in experiments}
+        notes = table_notes(folders, read_manifest(data), [f"mean of seeds {', '.join(map(str, seeds))}"])
+        averaged = {name: average_seeds(list(rows.values())) for name, rows in by_seed.items()}
+        write_comparison(averaged, schema, out, reference=reference or experiments[0].name, notes=notes)
+        seeds_table(by_seed, schema, notes=notes).write(out, "seeds")
+    return out / "comparison.md"
