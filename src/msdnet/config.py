@@ -203,6 +203,8 @@ class Experiment:
         training: The stage with true labels.
         focal_gamma: Focusing parameter of the focal loss.
         precision: "bf16-mixed", "16-mixed" (GPU only) or "32-true", as Lightning names them.
+        weak_classes: What a weak target says: "any" lesion, or its class too, told by "density" (ground-glass opacity
+            or consolidation: the schema must be "ggo-consolidation").
         class_weights: "proportion" for the paper's 1 - share of pixels, "inverse" for inverse frequency, or "none".
         num_folds: Folds of the cross-validation.
         fold_seed: Draws the folds.
@@ -219,6 +221,7 @@ class Experiment:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     augmentation: Augmentation = field(default_factory=Augmentation)
     focal_gamma: float = 2.0
+    weak_classes: str = "any"
     class_weights: str = "proportion"
     precision: str = "bf16-mixed"
     num_folds: int = 5
@@ -233,6 +236,9 @@ class Experiment:
             self.class_weights,
             "proportion, inverse or none",
         )
+        _require(self.weak_classes in ("any", "density"), "weak_classes", self.weak_classes, "any or density")
+        if self.weak_classes == "density":
+            _require(self.schema == "ggo-consolidation", "schema", self.schema, "ggo-consolidation for density")
         precisions = ("bf16-mixed", "16-mixed", "32-true")
         _require(self.precision in precisions, "precision", self.precision, ", ".join(precisions))
         _require(self.focal_gamma >= 0, "focal_gamma", self.focal_gamma, "0 or more")

@@ -43,6 +43,14 @@ def test_a_batch_has_the_stated_shapes_and_ranges(drawn_slices: list[TrainingSli
     assert 0 <= batch["targets"].min() <= batch["targets"].sum(1).max() <= 1 + 1e-5
 
 
+def test_weak_targets_can_say_the_class(drawn_slices: list[TrainingSlice]) -> None:
+    weak = [dataclasses.replace(s, labels=None, weak=s.image) for s in drawn_slices]
+    fitted, split = (FittedSlices(weak, 64, 2, split_weak=each) for each in (False, True))
+    assert split.targets.shape == (len(weak), 2, 64, 64)
+    together = split.targets.int().sum(1, keepdim=True)
+    assert torch.allclose(together.float(), fitted.targets.float(), atol=2)  # rounded twice
+
+
 def test_a_step_is_the_same_wherever_its_run_starts(drawn_slices: list[TrainingSlice]) -> None:
     whole, rest = _batches(drawn_slices, Augmentation()), _batches(drawn_slices, Augmentation(), first=7)
     for key, value in whole[8].items():

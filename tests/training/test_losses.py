@@ -46,6 +46,15 @@ def test_weak_loss_looks_at_the_sum_of_the_lesion_classes_only() -> None:
     assert weak_loss(one, weak).item() == pytest.approx(-math.log(0.9) + dice, rel=1e-5)
 
 
+def test_weak_loss_tells_the_classes_apart_where_the_guess_does() -> None:
+    weak = torch.tensor([0.25, 0.5])[None, :, None, None].expand(1, 2, 4, 4)
+    probabilities = torch.tensor([0.2, 0.3, 0.5])
+    loss = weak_loss(probabilities.log()[None, :, None, None].expand(1, 3, 4, 4), weak)
+    cross_entropy = -(0.25 * math.log(0.2) + 0.25 * math.log(0.3) + 0.5 * math.log(0.5))
+    dice = [1 - (2 * p * w * 16 + 1) / ((p + w) * 16 + 1) for p, w in ((0.3, 0.25), (0.5, 0.5))]
+    assert loss.item() == pytest.approx(cross_entropy + sum(dice) / 2, rel=1e-5)
+
+
 def test_class_weights_follow_their_rule() -> None:
     counts = torch.tensor([80, 15, 5])
     assert class_weights(counts, "proportion").tolist() == pytest.approx([0.2, 0.85, 0.95])

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from msdnet.config import Augmentation, Preprocessing, Stage
 from msdnet.data.augmentation import apply_transform, draw_transform
 from msdnet.data.training_slice import TrainingSlice
+from msdnet.data.weak_classes import split_by_density
 from msdnet.errors import DatasetError
 from msdnet.slices import fit, normalise
 
@@ -22,10 +23,13 @@ class FittedSlices:
     """Slices fitted into the network's square once and kept as bytes.
 
     Shapes: images (N, 2, S, S) uint8, grey and 255 where the slice has a pixel; targets (N, K, S, S) uint8: 255 times
-    the one-hot lesion labels (K = number of lesion classes), or 255 times the weak probability (K = 1).
+    the one-hot lesion labels (K = number of lesion classes), or 255 times the weak probability: of any lesion (K = 1),
+    or with `split_weak` of each class.
     """
 
-    def __init__(self, slices: Sequence[TrainingSlice], size: int, num_lesion_classes: int) -> None:
+    def __init__(
+        self, slices: Sequence[TrainingSlice], size: int, num_lesion_classes: int, *, split_weak: bool = False
+    ) -> None:
         images, targets = [], []
         for s in slices:
             grey = torch.from_numpy(s.image.copy()).float()
@@ -33,7 +37,7 @@ class FittedSlices:
             if s.labels is not None:
                 planes = np.stack([s.labels == c for c in range(1, num_lesion_classes + 1)]) * np.float32(255)
             elif s.weak is not None:
-                planes = s.weak[None].astype(np.float32)
+                planes = (split_by_density(s.image, s.weak) if split_weak else s.weak[None]).astype(np.float32)
             else:
                 raise DatasetError(
                     f"slice {s.name} has no target", got="neither labels nor weak", expected="one", do="leave it out"
@@ -52,7 +56,7 @@ class StepBatches(Dataset[Batch]):
     With several processes each draws the whole batch, and holds every world_size-th slice of it from its rank on.
 
     An item holds "images" (B, 1, S, S) normalised, "targets" (L, K, S, S) lesion probabilities of the first L images,
-    "weak" (W, 1, S, S) probability of any lesion of the other W images.
+    "weak" (W, 1 or K, S, S) guessed probability of any lesion, or of each class, of the other W images.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The losses: focal (the paper's), soft Dice, and one for weak "any lesion" targets. Targets are probabilities."""
+"""The losses: focal (the paper's), soft Dice, and one for guessed targets. Targets are probabilities."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ def dice_loss(probabilities: Tensor, targets: Tensor, smoothing: float = 1.0) ->
 
 
 def weak_loss(logits: Tensor, weak: Tensor) -> Tensor:
-    """Binary cross-entropy plus soft Dice between 1 - p_background and a guessed probability of any lesion.
+    """Cross-entropy plus soft Dice between the softmax and a guess: of any lesion, or of each lesion class.
 
-    Shapes: logits (B, C, H, W), weak (B, 1, H, W) in 0..1 -> ().
+    Shapes: logits (B, C, H, W), weak (B, 1, H, W) any lesion or (B, C - 1, H, W) each class, in 0..1 -> ().
     """
     log_p = logits.log_softmax(dim=1)
-    log_background = log_p[:, :1]
-    log_lesion = torch.logsumexp(log_p[:, 1:], dim=1, keepdim=True)
-    cross_entropy = -(weak * log_lesion + (1 - weak) * log_background).mean()
-    return cross_entropy + dice_loss(log_lesion.exp(), weak)
+    log_background, log_lesions = log_p[:, :1], log_p[:, 1:]
+    any_lesion = weak.sum(dim=1, keepdim=True)
+    if weak.shape[1] == 1:
+        log_lesions = torch.logsumexp(log_lesions, dim=1, keepdim=True)
+    per_pixel = (weak * log_lesions).sum(dim=1, keepdim=True) + (1 - any_lesion) * log_background
+    return -per_pixel.mean() + dice_loss(log_lesions.exp(), weak)
 
 
 def class_weights(pixel_counts: Tensor, rule: str) -> Tensor:

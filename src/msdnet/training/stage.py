@@ -128,7 +128,8 @@ class _Batches(L.LightningDataModule):
                     do="prepare the data set with them, or change the experiment's num_labelled and num_weak",
                 )
         self.labelled = FittedSlices(labelled, size, num_classes) if stage.num_labelled else None
-        self.weak = FittedSlices(weak, size, num_classes) if stage.num_weak else None
+        split = experiment.weak_classes == "density"
+        self.weak = FittedSlices(weak, size, num_classes, split_weak=split) if stage.num_weak else None
         self.validation = FittedSlices(validation, size, num_classes) if validation else None
         self.stage, self.experiment, self.seed, self.processes = stage, experiment, seed, processes
         self.num_steps = stage.num_steps(len(labelled), len(weak))
