@@ -118,6 +118,9 @@ class Stage:
         largest_gradient: Norm to which a larger gradient is cut; None cuts none.
         ema_decay: Decay per step of the moving average of the weights, which is what the stage yields; 0 for the last
             step's weights.
+        start_share: How much of the weights that the stage started from is in what it yields: start_share x those +
+            (1 - start_share) x the trained ones. After a pretraining this keeps what few slices would unlearn.
+            Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
         size: Side of the training slices; None for that of the preprocessing.
         patience: Stop after so many epochs without a smaller validation loss, and keep the best weights; None never
             stops early. Only where there are validation slices: the training on all slices runs to its end.
@@ -137,6 +140,7 @@ class Stage:
     deep_supervision: float = 0.0
     largest_gradient: float | None = 5.0
     ema_decay: float = 0.995
+    start_share: float = 0.0
     size: int | None = None
     patience: int | None = None
 
@@ -157,6 +161,7 @@ class Stage:
         for name in ("dice_weight", "weak_weight", "deep_supervision", "weight_decay"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= DECAY < 1")
+        _require(0 <= self.start_share < 1, "start_share", self.start_share, "0 <= SHARE < 1")
 
     def steps_per_epoch(self, num_labelled: int, num_weak: int) -> int:
         """Optimiser steps in one pass over the labelled slices, or over the weak ones where the stage has no others."""

@@ -190,3 +190,19 @@ def test_an_unlabelled_slice_without_a_guess_takes_no_part() -> None:
         Stage(steps=1, num_labelled=2), EXPERIMENT, [*draw_slices(2), bare], [], 0, Processes()
     )
     assert len(batches.labelled or []) == 2
+
+
+def test_a_share_of_the_starting_weights_is_kept(tmp_path: Path) -> None:
+    start = {name: value.clone() for name, value in plain_network().state_dict().items()}
+    plain = Stage(steps=2, num_labelled=2, ema_decay=0)
+    results = []
+    for share in (0.0, 0.25):
+        stage = dataclasses.replace(plain, start_share=share)
+        network = run_stage(
+            plain_network(), stage, EXPERIMENT, draw_slices(2), tmp_path / str(share), seed=0, device="cpu"
+        )
+        results.append(network.state_dict())
+    trained, mixed = results
+    for name, value in trained.items():
+        assert not torch.equal(value, start[name])
+        assert torch.allclose(mixed[name], 0.75 * value + 0.25 * start[name], atol=1e-6)

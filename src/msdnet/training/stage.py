@@ -80,13 +80,14 @@ def run_stage(
                 steps_per_epoch=batches.steps_per_epoch,
                 seed=seed,
             )
+            start = {name: value.clone() for name, value in network.state_dict().items()}
             trainer = _trainer(batches, experiment.precision, folder, device, processes, callbacks)
             _fit(trainer, module, batches, folder / "newest.ckpt")
             if processes.writes:
                 best = folder / "best.ckpt"
                 weights = _averaged(best) if best.is_file() else module.average.module.state_dict()
                 with whole_file(result) as unfinished:
-                    save_file(_contiguous(weights), unfinished)
+                    save_file(_contiguous(_mixed(weights, start, stage.start_share)), unfinished)
             trainer.strategy.barrier()
     network.load_state_dict(load_file(result))
     return network.eval()
@@ -243,6 +244,16 @@ def _averaged(checkpoint: Path) -> dict[str, torch.Tensor]:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     before = "average.module."
     return {name.removeprefix(before): value for name, value in state.items() if name.startswith(before)}
+
+
+def _mixed(
+    trained: dict[str, torch.Tensor], start: dict[str, torch.Tensor], start_share: float
+) -> dict[str, torch.Tensor]:
+    """(1 - start_share) x trained + start_share x start; counters as trained."""
+    return {
+        name: torch.lerp(value.cpu(), start[name].cpu(), start_share) if value.is_floating_point() else value
+        for name, value in trained.items()
+    }
 
 
 def _contiguous(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
