@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from msdnet.training.runs import fold_networks, open_runs
 from msdnet.training.stage import run_stage
 from msdnet.weights import load_weights
 
+Draw = Callable[[int], tuple[list[TrainingSlice], list[TrainingSlice]]]
 EXPERIMENT = Experiment(
     name="tiny",
     training=Stage(steps=6, num_labelled=2, num_weak=1, deep_supervision=0.3),
@@ -41,27 +43,17 @@ EXPERIMENT = Experiment(
 )
 
 
-def _slices(count: int) -> list[TrainingSlice]:
-    rng = np.random.default_rng(0)
-    slices = []
-    for i in range(count):
-        image = rng.integers(0, 100, (40, 40), dtype=np.uint8)
-        labels = np.zeros((40, 40), np.uint8)
-        labels[5:15, 5:25], labels[25:35, 5:25] = 1, 2
-        image[labels == 1], image[labels == 2] = 150, 220
-        slices.append(TrainingSlice(str(i), f"g{i}", image, labels=labels))
-        slices.append(TrainingSlice(f"w{i}", f"w{i}", image, weak=(labels > 0).astype(np.uint8) * 255))
-    return slices
-
-
 def _network(seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
     return build_network("msdnet", encoder="resnet18", num_classes=3)
 
 
-def test_an_interrupted_stage_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_stage_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_slices: Draw
+) -> None:
     monkeypatch.setattr(stage_module, "STEPS_PER_CHECKPOINT", 2)
-    slices = _slices(3)
+    labelled, weak = draw_slices(3)
+    slices = [*labelled, *weak]
     run_stage(_network(), EXPERIMENT.training, EXPERIMENT, slices, tmp_path / "whole", seed=1, device="cpu")
 
     original = stage_module.SegmentationTraining.training_step
@@ -84,10 +76,10 @@ def test_an_interrupted_stage_ends_with_the_same_weights(tmp_path: Path, monkeyp
     assert any(not torch.equal(whole[name], start[name]) for name in whole)
 
 
-def test_training_learns_what_grey_tells(tmp_path: Path) -> None:
+def test_training_learns_what_grey_tells(tmp_path: Path, draw_slices: Draw) -> None:
     stage = Stage(steps=40, num_labelled=4, learning_rate=3e-3, ema_decay=0.8)
     experiment = dataclasses.replace(EXPERIMENT, training=stage)
-    labelled = [s for s in _slices(4) if s.labels is not None]
+    labelled, _ = draw_slices(4)
     run_stage(_network(), stage, experiment, labelled, tmp_path, seed=0, device="cpu")
     log = (tmp_path / "log" / "version_0" / "metrics.csv").read_text().splitlines()
     assert "loss" in log[0]
@@ -167,12 +159,12 @@ def test_another_schema_than_the_data_sets_is_refused(tmp_path: Path, data_set: 
 
 
 def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_slices: Draw
 ) -> None:
-    slices = _slices(4)
-    weak = [dataclasses.replace(s, group=f"g{i}") for i, s in enumerate(s for s in slices if s.labels is None)]
+    labelled, unlabelled = draw_slices(4)
+    weak = [dataclasses.replace(s, group=f"g{i}") for i, s in enumerate(unlabelled)]
     manifest = Manifest(tmp_path, (), "ggo-consolidation", "grey", {})
-    data = TrainingData(manifest, [s for s in slices if s.labels is not None], weak)
+    data = TrainingData(manifest, labelled, weak)
     seen: list[set[str]] = []
 
     def remember(
