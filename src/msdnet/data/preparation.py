@@ -192,6 +192,6 @@ def _summary(facts: list[Facts], groups: dict[str, str], left_out: set[str]) -> 
     if len(sizes) > 1 and sizes[largest] > len(facts) / 3:
         notes.append(
             f"The group {largest} holds {sizes[largest]} of {len(facts)} slices: if they are not of one patient, raise"
-            " near_duplicate."
+            " --near-duplicate."
         )
     return notes
