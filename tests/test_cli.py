@@ -372,6 +372,8 @@ def test_other_libraries_are_silent_only_during_a_run(fake, tmp_path, monkeypatc
         (["--map", "1=ggo", "--map", "1=consolidation"], "one label twice"),
         (["--map", "1"], "LABEL=CLASS"),
         (["--near-duplicate", "7"], "above 0, at most 1"),
+        (["--layout", "pictures", "--patients", "3"], "--patients 3 with the layout pictures"),
+        (["--layout", "phantom"], "the layout phantom reads no files"),
     ],
 )
 def test_an_unusable_option_of_prepare_is_refused_before_anything_is_read(tmp_path, capsys, words, message):

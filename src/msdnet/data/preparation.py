@@ -66,8 +66,7 @@ def prepare(
     """
     options, target = options or Options(), get_schema(schema)
     name, chosen = choose_layout(layout, source)
-    if source is None and name != "phantom":
-        raise OptionError(f"the layout {name} needs a folder", got="none", expected="a folder", do="name it")
+    _check_use(name, source, options)
     draft = chosen.draft(source or out, out, target, options)
     label_values, faults = map_labels(draft.label_names, options.label_map, target)
     window, grey = options.window, options.grey
@@ -150,6 +149,26 @@ def map_labels(
         values |= {index: index for index in range(schema.num_classes)}
     values |= {numbers[k]: targets[v] for k, v in label_map.items() if k in numbers and v in targets}
     return values, faults
+
+
+def _check_use(layout: str, source: Path | None, options: Options) -> None:
+    """Refuses what the layout has no use for, and a layout without what it needs."""
+    if layout != "phantom" and source is None:
+        raise OptionError(f"the layout {layout} needs a folder", got="none", expected="a folder", do="name it")
+    if layout != "phantom" and options.num_patients is not None:
+        raise OptionError(
+            "--patients is of the layout phantom alone",
+            got=f"--patients {options.num_patients} with the layout {layout}",
+            expected="a data set that says itself whose its slices are",
+            do="leave --patients out, or make synthetic patients with --layout phantom and without a folder",
+        )
+    if layout == "phantom" and source is not None:
+        raise OptionError(
+            "the layout phantom reads no files",
+            got=str(source),
+            expected="no folder: the patients are made up, and written into the folder of -o",
+            do="leave the folder out, or leave --layout phantom out to prepare what is in it",
+        )
 
 
 def _read(draft: Draft, reader: SliceReader) -> Iterator[Found]:
