@@ -292,8 +292,8 @@ def _to_schema(array: Array, values: Mapping[int, int] | None, schema: LabelSche
             f"{name}: numbers that are {'not in the schema ' + repr(schema.name) if values is None else 'not mapped'}",
             got=", ".join(map(str, unknown[:8])) + more,
             expected=", ".join(map(str, sorted(mapping))),
-            do="say which number is which class with --values OLD=NEW (predictions) or --label-values OLD=NEW (labels); "
-            + _meaning(schema),
+            do="say which number is which class with --values OLD=NEW (predictions) or --label-values OLD=NEW (labels);"
+            f" {_meaning(schema)}",
         )
     mapped = np.zeros(array.shape, dtype=np.uint8)
     for old, new in mapping.items():
