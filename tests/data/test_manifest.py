@@ -27,6 +27,7 @@ def test_a_manifest_reads_back_as_it_was_written(manifest: Manifest) -> None:
     assert read_manifest(manifest.path) == manifest
     assert read_manifest(manifest.path.parent) == manifest
     assert [row.group for row in manifest.rows] == [f"patient-{i // 2}" for i in range(6)]
+    assert manifest.patients_known
 
 
 def test_slices_load_as_the_files_are(manifest: Manifest) -> None:
@@ -113,7 +114,7 @@ def test_notes_stay_with_a_list_that_is_prepared_again(write_pictures: Callable[
             shutil.copy(folder / f"{part}/p{original}.png", folder / f"{part}/p{copy}.png")
     manifest = prepare(folder, folder, "ggo-consolidation").manifest
     assert "p1 and p3 are the same image: one group." in manifest.notes
-    assert any(note.startswith("The patients are not known") for note in manifest.notes)
+    assert not manifest.patients_known
     assert any(note.startswith("The largest group p1 holds 2 of 5") for note in manifest.notes)
     text = manifest.path.read_text()
     manifest.path.write_text(
@@ -121,6 +122,7 @@ def test_notes_stay_with_a_list_that_is_prepared_again(write_pictures: Callable[
     )
     again = prepare(manifest.path, folder, "ggo-consolidation").manifest
     assert read_manifest(again.path).notes == again.notes
+    assert not again.patients_known
     assert len([note for note in again.notes if note.startswith("The largest group")]) == 1
     assert {*again.notes} >= {note for note in manifest.notes if not note.startswith("The largest group")}
 

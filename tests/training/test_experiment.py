@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from msdnet.config import CardTexts, Experiment, Preprocessing, Stage
 from msdnet.data.folds import Folds
-from msdnet.data.manifest import Manifest
+from msdnet.data.manifest import PATIENTS_UNKNOWN, SYNTHETIC, Manifest, Row
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
@@ -122,7 +122,10 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
     assert card.recipe["training"]["steps"] == 1
     rows = (tmp_path / "out" / "per_slice.csv").read_text().splitlines()
     assert len(rows) == 1 + 4 * 3
-    assert "| Ground-glass opacity | " in (tmp_path / "out" / "table.md").read_text()
+    for table in ("table.md", "summary.md"):
+        text = (tmp_path / "out" / table).read_text()
+        assert "| Ground-glass opacity | " in text
+        assert text.startswith("**patients not known: groups are near-duplicates only")
     before = (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns
     run_experiment(experiment, data_set, tmp_path / "out", device="cpu")  # all is finished: nothing is trained anew
     assert (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns == before
@@ -143,6 +146,8 @@ def test_networks_are_compared_on_the_same_folds(tmp_path: Path, data_set: Path)
         assert {r.name for r in rows} == {"0", "1", "2", "3"}
     folds = {(r.name, r.fold) for n in ("tiny", "rival") for r in read_overlaps(tmp_path / "out" / n / "per_slice.csv")}
     assert len(folds) == 4
+    for file in ("comparison.md", "significance.md", "tiny/table.md"):
+        assert (tmp_path / "out" / file).read_text().startswith("**patients not known"), file
     assert (tmp_path / "out" / "significance.tex").is_file()
 
 
@@ -186,6 +191,17 @@ def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
     assert seen == [{"2", "3", "w2", "w3"}, {"0", "1", "w0", "w1"}]
 
 
+def test_tables_say_of_the_patients_what_the_manifest_knows() -> None:
+    def notes_of(source: str, *notes: str) -> tuple[str, ...]:
+        rows = (Row("a", Path("a.png"), "g", source=source),)
+        return TrainingData(Manifest(Path(), rows, "ggo-consolidation", "grey", {}, notes=notes), [], []).notes
+
+    assert notes_of("MedSeg", "Left out: 3 slices.") == ()
+    assert notes_of(SYNTHETIC) == ("synthetic",)
+    [note] = notes_of("MedSeg", PATIENTS_UNKNOWN)
+    assert note.startswith("patients not known: groups are near-duplicates only")
+
+
 @pytest.mark.parametrize(
     ("losses", "improving"), [([5, 4, 3, 2, 1], True), ([5, 3, 2, 1.0, 0.995], False), ([1], False)]
 )
@@ -203,6 +219,7 @@ def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, dat
     cross_validate([SHORT, rival], data_set, tmp_path / "run", device="cpu")
     where = tmp_path / "run", data_set, tmp_path / "out"
     table = run_robustness(*where, levels={"noise": (0.05,)}, device="cpu").read_text()
+    assert table.startswith("**patients not known")
     assert "| Gaussian noise | 0 | tiny |" in table
     assert "| Gaussian noise | 0.05 | rival |" in table
     with (tmp_path / "out" / "robustness.csv").open() as file:

@@ -53,9 +53,6 @@ def train(arguments: argparse.Namespace) -> int:
     """`msdnet train`: runs an experiment file; interrupted, the same command goes on."""
     [experiment] = _read_experiments([arguments.experiment], arguments.device)
 
-    from msdnet.evaluation.overlap import read_overlaps
-    from msdnet.evaluation.tables import overlap_table
-    from msdnet.labels import get_schema
     from msdnet.training import run_experiment
 
     with progress_bar(1.0, quiet=arguments.quiet) as advance:
@@ -70,7 +67,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.fold:
         _say_what_is_left(arguments)
     elif not arguments.quiet:
-        print(overlap_table(read_overlaps(arguments.out / "per_slice.csv"), get_schema(experiment.schema)))
+        print((arguments.out / "summary.md").read_text(encoding="utf-8"))
         print(f"Under more conventions: {arguments.out / 'table.md'}")
         print(f"Weights: {weights}")
     return 0

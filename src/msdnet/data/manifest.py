@@ -26,6 +26,8 @@ FORMAT = 1
 COLUMNS = ("name", "image", "slice", "labels", "weak", "group", "source", "split")
 SYNTHETIC = "synthetic"  # the source of made-up slices
 PREPARATIONS = ("files", "covid-semiseg")
+PATIENTS_UNKNOWN = "The patients are not known: groups are near-duplicates only."
+"""The note by which a manifest says so; see `Manifest.patients_known`."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ class Manifest:
     def is_synthetic(self) -> bool:
         """Whether every slice is made up: no figure from it says anything about patients."""
         return all(row.source == SYNTHETIC for row in self.rows)
+
+    @property
+    def patients_known(self) -> bool:
+        """Whether a group is a patient, as far as `prepare` was told; else slices of one may lie in several groups."""
+        return PATIENTS_UNKNOWN not in self.notes
 
     def rows_of(self, split: str | None) -> tuple[Row, ...]:
         """The rows of one split; all for None.

@@ -95,7 +95,7 @@ def cross_validate(
         return out
     schema = get_schema(experiments[0].schema)
     if find_processes().writes:
-        notes = ["synthetic"] if sets[0].manifest.is_synthetic else []
+        notes = [*sets[0].notes]
         notes += [f"one seed ({experiments[0].seed})"] if len({e.seed for e in experiments}) == 1 else []
         unready = [e.name for e in experiments if still_improving(out / e.name)]
         notes += [f"not converged, the loss was still falling: {', '.join(unready)}"] if unready else []
@@ -138,8 +138,7 @@ def cross_validate_network(
             rows += read_overlaps(kept)
     if find_processes().writes and not only_folds:
         write_overlaps(folder / "per_slice.csv", rows)
-        notes = ["synthetic"] if data.manifest.is_synthetic else []
-        figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
+        figures_table(rows, get_schema(experiment.schema), notes=data.notes).write(folder, "table")
     return rows
 
 

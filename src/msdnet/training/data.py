@@ -13,6 +13,9 @@ from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
 
 TRAIN = "train"
+PATIENTS_NOT_KNOWN = (
+    "patients not known: groups are near-duplicates only, so intervals are too narrow and p-values too small"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,14 @@ class TrainingData:
     manifest: Manifest
     labelled: list[TrainingSlice]
     unlabelled: list[TrainingSlice]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the head of every table with figures of this data set says."""
+        notes = ["synthetic"] if self.manifest.is_synthetic else []
+        if not self.manifest.patients_known:
+            notes.append(PATIENTS_NOT_KNOWN)
+        return tuple(notes)
 
     def folds(self, path: Path, experiment: Experiment) -> Folds:
         """The folds kept in a file, or drawn now and written to it.

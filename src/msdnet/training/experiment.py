@@ -1,5 +1,6 @@
 """One experiment, whole: cross-validation with its table, then the weights trained on every slice.
 
+    OUT/summary.md   the main figures of the cross-validation, one line for each class
     OUT/final/       checkpoints, loss curves and weights of the training on all slices
     OUT/weights/     card.json and model.safetensors
 
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from msdnet.config import Experiment
 from msdnet.evaluation.overlap import SliceOverlap
-from msdnet.evaluation.tables import CONVENTIONS, figures_as_json
+from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
 from msdnet.labels import get_schema
 from msdnet.training.cross_validation import Progress, check_experiment, cross_validate_network, train_network
 from msdnet.training.data import TrainingData, load_training_data
@@ -64,6 +65,9 @@ def run_experiment(
     )
     if only_folds:
         return out
+    if find_processes().writes:
+        summary = overlap_table(rows, get_schema(experiment.schema), notes=training_data.notes)
+        (out / "summary.md").write_text(summary, encoding="utf-8")
     tell("all slices", 1.0)
     everything = [*training_data.labelled, *training_data.unlabelled]
     network = train_network(everything, experiment, out, "final", training_data, device=device)

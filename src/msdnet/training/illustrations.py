@@ -57,7 +57,7 @@ def run_robustness(
     results = measure_robustness(
         predictors, training_data.labelled, schema, levels, seed=seed, folds=folds, path=out / "robustness.csv"
     )
-    table = robustness_table(results, schema, title=title)
+    table = robustness_table(results, schema, title="; ".join(training_data.notes))
     table.write(out, "robustness-table")
     draw_robustness(results, schema, out, "robustness", title=title)
     name, run = next(iter(runs.items()))
