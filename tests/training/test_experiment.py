@@ -226,6 +226,8 @@ def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, dat
         folds = {(row["name"], int(row["fold"])) for row in csv.DictReader(file)}
     assert folds == {(r.name, r.fold) for r in read_overlaps(tmp_path / "run" / "tiny" / "per_slice.csv")}
     draw_networks(*where, num_slices=2, device="cpu")
+    drawn = (tmp_path / "out" / "networks.svg").read_text()
+    assert sum(f"<!-- {one.name} -->" in drawn for one in load_training_data(data_set, SHORT).labelled) == 2
     draw_features(*where, num_slices=1, device="cpu")
     for name in ("robustness", "noise", "networks", "features-1"):
         assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")

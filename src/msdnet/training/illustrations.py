@@ -69,6 +69,8 @@ def run_robustness(
 def draw_networks(runs_folder: Path, data: Path, out: Path, *, num_slices: int = 4, device: str = "auto") -> Path:
     """A picture of typical slices with their truth and the labels of every network (figure 4), in PNG and SVG.
 
+    Beside each row stands the slice's name, as in the manifest.
+
     Args and Raises: as `run_robustness`; the slices are those of `choose_slices` for the first network.
     """
     runs, training_data = _open(runs_folder, data)
@@ -80,7 +82,8 @@ def draw_networks(runs_folder: Path, data: Path, out: Path, *, num_slices: int =
         predictions[name] = {s.name: networks.predict(s, to_grey(s.image, "grey", settings)) for s in slices}
     out.mkdir(parents=True, exist_ok=True)
     schema = get_schema(training_data.manifest.schema)
-    picture, _ = draw_side_by_side(slices, predictions, schema, out, "networks", title=_title(training_data))
+    title = _title(training_data)
+    picture, _ = draw_side_by_side(slices, predictions, schema, out, "networks", with_names=True, title=title)
     return out / picture
 
 
