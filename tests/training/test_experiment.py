@@ -216,19 +216,38 @@ def test_a_falling_loss_is_not_converged(tmp_path: Path, losses: list[float], im
 
 def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, data_set: Path) -> None:
     rival = dataclasses.replace(SHORT, name="rival", network="unet", network_arguments={"width": 4}, pretraining=None)
-    cross_validate([SHORT, rival], data_set, tmp_path / "run", device="cpu")
+    told: list[tuple[str, float]] = []
+
+    def tell(doing: str, share: float) -> None:
+        told.append((doing, share))
+
+    def told_shares() -> list[float]:
+        """The shares told since the last call: they begin at 0 and never fall."""
+        shares = [share for _, share in told]
+        told.clear()
+        assert 0 <= shares[0] < 0.2
+        assert shares == pytest.approx(sorted(shares))
+        return shares
+
+    cross_validate([SHORT, rival], data_set, tmp_path / "run", device="cpu", progress=tell)
+    assert ("tiny: fold 1 of 2, training", pytest.approx(1 / 4)) in told  # after a step, not only between folds
+    assert told_shares()[-1] == pytest.approx(1)
     where = tmp_path / "run", data_set, tmp_path / "out"
-    table = run_robustness(*where, levels={"noise": (0.05,)}, device="cpu").read_text()
+    table = run_robustness(*where, levels={"noise": (0.05,)}, device="cpu", progress=tell).read_text()
+    assert ("tiny: noise 0", pytest.approx(0.9 / 16)) in told  # a slice of the first of four conditions
+    assert told_shares()[-1] == pytest.approx(0.9)
     assert table.startswith("**patients not known")
     assert "| Gaussian noise | 0 | tiny |" in table
     assert "| Gaussian noise | 0.05 | rival |" in table
     with (tmp_path / "out" / "robustness.csv").open() as file:
         folds = {(row["name"], int(row["fold"])) for row in csv.DictReader(file)}
     assert folds == {(r.name, r.fold) for r in read_overlaps(tmp_path / "run" / "tiny" / "per_slice.csv")}
-    draw_networks(*where, num_slices=2, device="cpu")
+    draw_networks(*where, num_slices=2, device="cpu", progress=tell)
+    assert told_shares() == [0, 0.25, 0.5, 0.75]
     drawn = (tmp_path / "out" / "networks.svg").read_text()
     assert sum(f"<!-- {one.name} -->" in drawn for one in load_training_data(data_set, SHORT).labelled) == 2
-    draw_features(*where, num_slices=1, device="cpu")
+    draw_features(*where, num_slices=2, device="cpu", progress=tell)
+    assert told_shares() == [0, 0.5]
     for name in ("robustness", "noise", "networks", "features-1"):
         assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (tmp_path / "out" / f"{name}.svg").is_file()

@@ -98,7 +98,9 @@ def robustness(arguments: argparse.Namespace) -> int:
 
     from msdnet.training import run_robustness
 
-    table = run_robustness(arguments.run_folder, arguments.data, arguments.out, levels=levels, device=arguments.device)
+    where = arguments.run_folder, arguments.data, arguments.out
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        table = run_robustness(*where, levels=levels, device=arguments.device, progress=advance)
     if not arguments.quiet:
         print(table.read_text(encoding="utf-8"))
         print(f"Tables and pictures: {arguments.out}")
@@ -110,9 +112,14 @@ def features(arguments: argparse.Namespace) -> int:
     from msdnet.training import draw_features
 
     where = arguments.run_folder, arguments.data, arguments.out
-    pictures = draw_features(
-        *where, network=arguments.network, num_slices=arguments.num_slices, device=arguments.device
-    )
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        pictures = draw_features(
+            *where,
+            network=arguments.network,
+            num_slices=arguments.num_slices,
+            device=arguments.device,
+            progress=advance,
+        )
     if not arguments.quiet:
         print("\n".join(f"Picture: {picture}" for picture in pictures))
     return 0
@@ -123,7 +130,8 @@ def figure(arguments: argparse.Namespace) -> int:
     from msdnet.training import draw_networks
 
     where = arguments.run_folder, arguments.data, arguments.out
-    picture = draw_networks(*where, num_slices=arguments.num_slices, device=arguments.device)
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        picture = draw_networks(*where, num_slices=arguments.num_slices, device=arguments.device, progress=advance)
     if not arguments.quiet:
         print(f"Picture: {picture}")
     return 0
