@@ -11,6 +11,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 from msdnet import cli
+from msdnet.cli import console
 from msdnet.data import phantom
 from msdnet.data.phantom import make_phantom, write_phantom_dicom
 from msdnet.labels import get_schema
@@ -366,12 +368,53 @@ def test_other_libraries_are_silent_only_during_a_run(fake, tmp_path, monkeypatc
     assert logging.root.manager.disable == 0
 
 
+def test_without_a_terminal_progress_is_a_line_a_minute_and_one_where_the_work_changes(monkeypatch, capsys):
+    clock = iter((0, 1, 11, 15, 22, 80, 83))
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=clock.__next__))
+    with console.progress_bar(4, quiet=False) as advance:
+        advance("reading", 0)  # over in seconds: not a word
+        advance("fold 1", 1)
+        advance("fold 2", 2)  # too soon after the last line
+        advance("fold 2", 2.5)
+        advance("fold 2", 3)
+        advance("fold 2", 3.2)
+    assert capsys.readouterr().err.splitlines() == [
+        "msdnet: fold 1, 25 % of the whole done",
+        "msdnet: fold 2, 62 % of the whole done",
+        "msdnet: fold 2, 80 % of the whole done",
+    ]
+    monkeypatch.setattr(console, "CHANGE_SECONDS", 0)
+    with console.progress_bar(4, quiet=True) as advance:
+        advance("fold 3", 4)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "function"),
+    [("robustness", "run_robustness"), ("features", "draw_features"), ("figure", "draw_networks")],
+)
+def test_what_is_done_with_a_run_tells_its_progress(tmp_path, monkeypatch, capsys, command, function):
+    from msdnet import training
+
+    def work(*arguments, progress, **keywords):
+        progress("halfway", 0.5)
+        (tmp_path / "table.md").write_text("table")
+        return [tmp_path / "table.md"] if command == "features" else tmp_path / "table.md"
+
+    monkeypatch.setattr(training, function, work)
+    monkeypatch.setattr(console, "CHANGE_SECONDS", 0)
+    assert run(command, tmp_path, "--data", tmp_path, "-o", tmp_path / "out") == 0
+    assert capsys.readouterr().err == "msdnet: halfway, 50 % of the whole done\n"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--map", "1=ggo", "--map", "1=consolidation"], "one label twice"),
         (["--map", "1"], "LABEL=CLASS"),
         (["--near-duplicate", "7"], "above 0, at most 1"),
+        (["--layout", "pictures", "--patients", "3"], "--patients 3 with the layout pictures"),
+        (["--layout", "phantom"], "the layout phantom reads no files"),
     ],
 )
 def test_an_unusable_option_of_prepare_is_refused_before_anything_is_read(tmp_path, capsys, words, message):

@@ -248,6 +248,7 @@ def _assert_same(folder: Path, out: Path) -> None:
     prepare(folder, out, SCHEMA)
     manifest = read_manifest(out)
     assert manifest.preparation == "covid-semiseg"
+    assert not manifest.patients_known
     expected = [*read_labelled(folder), *read_unlabelled(folder)]
     for a, b in zip(load_slices(manifest), expected, strict=True):
         assert (a.name, a.group) == (b.name, b.group)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from msdnet.data.layouts import Options
 from msdnet.data.manifest import Manifest, read_manifest, write_manifest
 from msdnet.data.preparation import prepare
 from msdnet.data.slice_reader import load_slices
@@ -26,6 +27,7 @@ def test_a_manifest_reads_back_as_it_was_written(manifest: Manifest) -> None:
     assert read_manifest(manifest.path) == manifest
     assert read_manifest(manifest.path.parent) == manifest
     assert [row.group for row in manifest.rows] == [f"patient-{i // 2}" for i in range(6)]
+    assert manifest.patients_known
 
 
 def test_slices_load_as_the_files_are(manifest: Manifest) -> None:
@@ -103,6 +105,60 @@ def test_a_list_corrected_by_hand_is_prepared_again(manifest: Manifest) -> None:
     again = prepare(manifest.path, manifest.path.parent, "ggo-consolidation").manifest
     assert read_manifest(again.path).sha256 == again.sha256 != manifest.sha256
     assert [row.group for row in again.rows][:4] == ["patient-0"] * 4
+
+
+def test_notes_stay_with_a_list_that_is_prepared_again(write_pictures: Callable[..., Path]) -> None:
+    folder = write_pictures(5)
+    for copy, original in ((3, 1), (4, 2)):
+        for part in ("images", "labels"):
+            shutil.copy(folder / f"{part}/p{original}.png", folder / f"{part}/p{copy}.png")
+    manifest = prepare(folder, folder, "ggo-consolidation").manifest
+    assert "p1 and p3 are the same image: one group." in manifest.notes
+    assert not manifest.patients_known
+    assert any(note.startswith("The largest group p1 holds 2 of 5") for note in manifest.notes)
+    text = manifest.path.read_text()
+    manifest.path.write_text(
+        text.replace(",p0,", ",p2,").replace("p1.png,,labels/p1.png,,p1,", "p1.png,,labels/p1.png,,p9,")
+    )
+    again = prepare(manifest.path, folder, "ggo-consolidation").manifest
+    assert read_manifest(again.path).notes == again.notes
+    assert not again.patients_known
+    assert len([note for note in again.notes if note.startswith("The largest group")]) == 1
+    assert {*again.notes} >= {note for note in manifest.notes if not note.startswith("The largest group")}
+
+
+def test_a_note_on_a_pair_ends_with_a_correction_that_parts_it(write_pictures: Callable[..., Path]) -> None:
+    folder = write_pictures(3)
+    manifest = prepare(folder, folder, "ggo-consolidation", options=Options(near_duplicate=0.01)).manifest
+    pairs = [note for note in manifest.notes if " are alike at " in note]
+    assert pairs
+    lines = manifest.path.read_text().splitlines()
+    parted = [lines[0], *(line.replace(",p0,", f",{line.split(',')[0]},") for line in lines[1:])]
+    manifest.path.write_text("\n".join(parted))
+    again = prepare(manifest.path, folder, "ggo-consolidation").manifest
+    assert {row.group for row in again.rows} == {"p0", "p1", "p2"}
+    assert not {*pairs} & {*again.notes}
+
+
+def test_the_manifest_of_something_else_is_not_replaced(tmp_path: Path, write_pictures: Callable[..., Path]) -> None:
+    folder, out = write_pictures(3), tmp_path / "out"
+    first = prepare(folder, out, "ggo-consolidation").manifest
+    shutil.copytree(folder, tmp_path / "other")
+    before = first.path.read_bytes()
+    with pytest.raises(OptionError, match=f"made from {folder}\n.*made from {tmp_path / 'other'}\n"):
+        prepare(tmp_path / "other", out, "ggo-consolidation")
+    with pytest.raises(OptionError, match="made from synthetic"):
+        prepare(None, out, "ggo-consolidation", layout="phantom")
+    assert sorted(p.name for p in out.iterdir()) == ["manifest.csv", "manifest.json"]
+    assert first.path.read_bytes() == before
+
+    prepare(folder, out, "ggo-consolidation")  # its own source, and itself
+    prepare(first.path, out, "ggo-consolidation")
+    assert prepare(folder, out, "ggo-consolidation").manifest.made_from == str(folder)
+    first.path.with_suffix(".json").unlink()
+    with pytest.raises(OptionError, match="a list that was not prepared"):
+        prepare(folder, out, "ggo-consolidation")
+    assert prepare(first.path, out, "ggo-consolidation").manifest.made_from == "manifest.csv"
 
 
 def test_a_list_prepared_once_keeps_its_settings(manifest: Manifest) -> None:

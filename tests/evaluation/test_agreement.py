@@ -133,8 +133,9 @@ def test_grey_values_of_other_people_are_mapped(tmp_path: Path) -> None:
     swapped = write_pngs(tmp_path / "s", {k: np.array([0, 2, 1])[v] for k, v in true.items()})
     evaluate_masks(p, swapped, SCHEMA, tmp_path / "both", values={38: 1, 75: 2}, label_values={2: 1, 1: 2})
     assert rows == (tmp_path / "both" / "per_slice.csv").read_text()
-    with pytest.raises(OptionError, match="does not have"):
-        evaluate_masks(p, t, SCHEMA, tmp_path / "out", values={38: 3})
+    for option, given in (("--values", {"values": {38: 3}}), ("--label-values", {"label_values": {38: 3}})):
+        with pytest.raises(OptionError, match=f"{option} leads to numbers .* does not have"):
+            evaluate_masks(p, t, SCHEMA, tmp_path / "out", **given)
 
 
 def test_numbers_outside_the_schema_are_listed_for_every_file(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_numbers_outside_the_schema_are_listed_for_every_file(tmp_path: Path) ->
     assert "2 faults" in error.value.what
     assert "a, predicted: numbers that are not in the schema 'ggo-consolidation': 75" in error.value.got
     assert "b, predicted: numbers that are not in the schema 'ggo-consolidation': 38" in error.value.got
-    assert "`values`" in error.value.do
+    assert "--values OLD=NEW (predictions) or --label-values OLD=NEW (labels)" in error.value.do
     with pytest.raises(SchemaError, match="not mapped: 75"):
         evaluate_masks(p, t, SCHEMA, tmp_path / "out", values={38: 1, 1: 1})
     assert not (tmp_path / "out").exists()
@@ -171,11 +172,11 @@ def test_every_fault_of_pictures_is_told_at_once(tmp_path: Path) -> None:
         "value, predicted: numbers that are not in the schema 'ggo-consolidation': 9",
         "p/colour.png is not a picture of class numbers: a picture in colours (RGB)",
         "p/broken.png cannot be read",
-        "lone: not among the groups",
+        "lone: not among the slices of --groups",
     ):
         assert words in error.value.got
     assert "7 faults" in error.value.what
-    assert "convert('L')" in error.value.do
+    assert "convert('L') and say which grey is which class with --values OLD=NEW" in error.value.do
     assert not (tmp_path / "out").exists()
 
 

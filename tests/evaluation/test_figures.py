@@ -69,5 +69,5 @@ def test_detection_of_slices_and_patients_follows_min_pixels() -> None:
     strict = detect_slices(ROWS, min_pixels=3)
     assert (strict.sensitivity.value, strict.specificity.value) == (pytest.approx(1 / 3), 1.0)
     assert detect_patients(ROWS, min_pixels=3).sensitivity.value == 0.5
-    with pytest.raises(OptionError, match="min_pixels"):
+    with pytest.raises(OptionError, match="--min-pixels 0"):
         detect_slices(ROWS, min_pixels=0)

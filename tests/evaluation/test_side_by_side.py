@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from msdnet.data.training_slice import TrainingSlice
@@ -17,7 +19,7 @@ SCHEMA = get_schema("ggo-consolidation")
 
 
 def row(name: str, class_name: str, right: int, *, missed: int = 0) -> SliceOverlap:
-    return SliceOverlap(name, name, 0, class_name, right, 0, missed, 100)
+    return SliceOverlap(name, f"group of {name}", 0, class_name, right, 0, missed, 100)
 
 
 # DSC for ggo: a .18, b .67, c .89, d 1; consolidation: b 1, e .33; f has neither
@@ -41,6 +43,13 @@ def test_the_median_slice_of_each_class_is_chosen_in_turn() -> None:
     assert choose_slices(ROWS, 9) == ["b", "e", "c", "d", "a"]  # f has no lesion
     by_class = [r for name in ("ggo", "consolidation", "any_lesion") for r in ROWS[::-1] if r.class_name == name]
     assert choose_slices(by_class, 3) == choose_slices(ROWS, 3)
+
+
+def test_no_two_slices_of_one_group_are_chosen() -> None:
+    together = [dataclasses.replace(r, group="one") if r.name in "bc" else r for r in ROWS]
+    assert choose_slices(together, 3) == ["b", "e", "d"]  # c is of the group of b
+    assert choose_slices(together, 9) == ["b", "e", "d", "a"]
+    assert choose_slices([dataclasses.replace(r, group="one") for r in ROWS], 4) == ["b"]
 
 
 def test_no_slice_is_refused_and_none_with_lesion_gives_none() -> None:
@@ -129,6 +138,16 @@ def test_a_tile_shows_the_slice_to_its_borders_with_the_lesion_in_its_place(tmp_
     found = np.argwhere(near(picture[: int(height * 0.7)], SCHEMA.classes[1].colour))
     assert np.allclose(found.min(axis=0), (y(10), x(60)), atol=12)
     assert np.allclose(found.max(axis=0), (y(20), x(80)), atol=12)
+
+
+def test_a_long_name_stays_beside_its_row() -> None:
+    names = ["Data-1_coronacases_org_001_1_and_more", "b"]
+    sheet = Sheet(["CT", "Truth", *"ABCD"], names, [1.0, 1.0])
+    heights = {}
+    for text in sheet.figure.texts:
+        heights[text.get_text()] = text.get_window_extent(FigureCanvasAgg(sheet.figure).get_renderer()).height
+    tile = sheet.tile(0, 0).get_window_extent().height
+    assert 0.5 * tile < heights[names[0]] < tile
 
 
 def test_equal_pictures_give_equal_files(tmp_path: Path) -> None:

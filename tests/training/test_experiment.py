@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from msdnet.config import CardTexts, Experiment, Preprocessing, Stage
 from msdnet.data.folds import Folds
-from msdnet.data.manifest import Manifest
+from msdnet.data.manifest import PATIENTS_UNKNOWN, SYNTHETIC, Manifest, Row
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
@@ -32,6 +33,7 @@ from msdnet.training.seeds import cross_validate_seeds
 from msdnet.training.stage import run_stage
 from msdnet.weights import load_weights
 
+Draw = Callable[[int], tuple[list[TrainingSlice], list[TrainingSlice]]]
 EXPERIMENT = Experiment(
     name="tiny",
     training=Stage(steps=6, num_labelled=2, num_weak=1, deep_supervision=0.3),
@@ -42,27 +44,17 @@ EXPERIMENT = Experiment(
 )
 
 
-def _slices(count: int) -> list[TrainingSlice]:
-    rng = np.random.default_rng(0)
-    slices = []
-    for i in range(count):
-        image = rng.integers(0, 100, (40, 40), dtype=np.uint8)
-        labels = np.zeros((40, 40), np.uint8)
-        labels[5:15, 5:25], labels[25:35, 5:25] = 1, 2
-        image[labels == 1], image[labels == 2] = 150, 220
-        slices.append(TrainingSlice(str(i), f"g{i}", image, labels=labels))
-        slices.append(TrainingSlice(f"w{i}", f"w{i}", image, weak=(labels > 0).astype(np.uint8) * 255))
-    return slices
-
-
 def _network(seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
     return build_network("msdnet", encoder="resnet18", num_classes=3)
 
 
-def test_an_interrupted_stage_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_stage_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_slices: Draw
+) -> None:
     monkeypatch.setattr(stage_module, "STEPS_PER_CHECKPOINT", 2)
-    slices = _slices(3)
+    labelled, weak = draw_slices(3)
+    slices = [*labelled, *weak]
     run_stage(_network(), EXPERIMENT.training, EXPERIMENT, slices, tmp_path / "whole", seed=1, device="cpu")
 
     original = stage_module.SegmentationTraining.training_step
@@ -85,10 +77,10 @@ def test_an_interrupted_stage_ends_with_the_same_weights(tmp_path: Path, monkeyp
     assert any(not torch.equal(whole[name], start[name]) for name in whole)
 
 
-def test_training_learns_what_grey_tells(tmp_path: Path) -> None:
+def test_training_learns_what_grey_tells(tmp_path: Path, draw_slices: Draw) -> None:
     stage = Stage(steps=40, num_labelled=4, learning_rate=3e-3, ema_decay=0.8)
     experiment = dataclasses.replace(EXPERIMENT, training=stage)
-    labelled = [s for s in _slices(4) if s.labels is not None]
+    labelled, _ = draw_slices(4)
     run_stage(_network(), stage, experiment, labelled, tmp_path, seed=0, device="cpu")
     log = (tmp_path / "log" / "version_0" / "metrics.csv").read_text().splitlines()
     assert "loss" in log[0]
@@ -144,7 +136,10 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
     assert card.recipe["training"]["steps"] == 1
     rows = (tmp_path / "out" / "per_slice.csv").read_text().splitlines()
     assert len(rows) == 1 + 4 * 3
-    assert "| Ground-glass opacity | " in (tmp_path / "out" / "table.md").read_text()
+    for table in ("table.md", "summary.md"):
+        text = (tmp_path / "out" / table).read_text()
+        assert "| Ground-glass opacity | " in text
+        assert text.startswith("**patients not known: groups are near-duplicates only")
     before = (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns
     run_experiment(experiment, data_set, tmp_path / "out", device="cpu")  # all is finished: nothing is trained anew
     assert (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns == before
@@ -165,6 +160,8 @@ def test_networks_are_compared_on_the_same_folds(tmp_path: Path, data_set: Path)
         assert {r.name for r in rows} == {"0", "1", "2", "3"}
     folds = {(r.name, r.fold) for n in ("tiny", "rival") for r in read_overlaps(tmp_path / "out" / n / "per_slice.csv")}
     assert len(folds) == 4
+    for file in ("comparison.md", "significance.md", "tiny/table.md"):
+        assert (tmp_path / "out" / file).read_text().startswith("**patients not known"), file
     assert (tmp_path / "out" / "significance.tex").is_file()
 
 
@@ -181,12 +178,12 @@ def test_another_schema_than_the_data_sets_is_refused(tmp_path: Path, data_set: 
 
 
 def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_slices: Draw
 ) -> None:
-    slices = _slices(4)
-    weak = [dataclasses.replace(s, group=f"g{i}") for i, s in enumerate(s for s in slices if s.labels is None)]
+    labelled, unlabelled = draw_slices(4)
+    weak = [dataclasses.replace(s, group=f"g{i}") for i, s in enumerate(unlabelled)]
     manifest = Manifest(tmp_path, (), "ggo-consolidation", "grey", {})
-    data = TrainingData(manifest, [s for s in slices if s.labels is not None], weak)
+    data = TrainingData(manifest, labelled, weak)
     seen: list[set[str]] = []
 
     def remember(
@@ -208,6 +205,17 @@ def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
     assert seen == [{"2", "3", "w2", "w3"}, {"0", "1", "w0", "w1"}]
 
 
+def test_tables_say_of_the_patients_what_the_manifest_knows() -> None:
+    def notes_of(source: str, *notes: str) -> tuple[str, ...]:
+        rows = (Row("a", Path("a.png"), "g", source=source),)
+        return TrainingData(Manifest(Path(), rows, "ggo-consolidation", "grey", {}, notes=notes), [], []).notes
+
+    assert notes_of("MedSeg", "Left out: 3 slices.") == ()
+    assert notes_of(SYNTHETIC) == ("synthetic",)
+    [note] = notes_of("MedSeg", PATIENTS_UNKNOWN)
+    assert note.startswith("patients not known: groups are near-duplicates only")
+
+
 @pytest.mark.parametrize(
     ("losses", "improving"), [([5, 4, 3, 2, 1], True), ([5, 3, 2, 1.0, 0.995], False), ([1], False)]
 )
@@ -222,16 +230,38 @@ def test_a_falling_loss_is_not_converged(tmp_path: Path, losses: list[float], im
 
 def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, data_set: Path) -> None:
     rival = dataclasses.replace(SHORT, name="rival", network="unet", network_arguments={"width": 4}, pretraining=None)
-    cross_validate([SHORT, rival], data_set, tmp_path / "run", device="cpu")
+    told: list[tuple[str, float]] = []
+
+    def tell(doing: str, share: float) -> None:
+        told.append((doing, share))
+
+    def told_shares() -> list[float]:
+        """The shares told since the last call: they begin at 0 and never fall."""
+        shares = [share for _, share in told]
+        told.clear()
+        assert 0 <= shares[0] < 0.2
+        assert shares == pytest.approx(sorted(shares))
+        return shares
+
+    cross_validate([SHORT, rival], data_set, tmp_path / "run", device="cpu", progress=tell)
+    assert ("tiny: fold 1 of 2, training", pytest.approx(1 / 4)) in told  # after a step, not only between folds
+    assert told_shares()[-1] == pytest.approx(1)
     where = tmp_path / "run", data_set, tmp_path / "out"
-    table = run_robustness(*where, levels={"noise": (0.05,)}, device="cpu").read_text()
+    table = run_robustness(*where, levels={"noise": (0.05,)}, device="cpu", progress=tell).read_text()
+    assert ("tiny: noise 0", pytest.approx(0.9 / 16)) in told  # a slice of the first of four conditions
+    assert told_shares()[-1] == pytest.approx(0.9)
+    assert table.startswith("**patients not known")
     assert "| Gaussian noise | 0 | tiny |" in table
     assert "| Gaussian noise | 0.05 | rival |" in table
     with (tmp_path / "out" / "robustness.csv").open() as file:
         folds = {(row["name"], int(row["fold"])) for row in csv.DictReader(file)}
     assert folds == {(r.name, r.fold) for r in read_overlaps(tmp_path / "run" / "tiny" / "per_slice.csv")}
-    draw_networks(*where, num_slices=2, device="cpu")
-    draw_features(*where, num_slices=1, device="cpu")
+    draw_networks(*where, num_slices=2, device="cpu", progress=tell)
+    assert told_shares() == [0, 0.25, 0.5, 0.75]
+    drawn = (tmp_path / "out" / "networks.svg").read_text()
+    assert sum(f"<!-- {one.name} -->" in drawn for one in load_training_data(data_set, SHORT).labelled) == 2
+    draw_features(*where, num_slices=2, device="cpu", progress=tell)
+    assert told_shares() == [0, 0.5]
     for name in ("robustness", "noise", "networks", "features-1"):
         assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (tmp_path / "out" / f"{name}.svg").is_file()

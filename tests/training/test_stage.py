@@ -7,9 +7,9 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -23,19 +23,8 @@ from msdnet.training.module import SegmentationTraining
 from msdnet.training.processes import Processes, check_shares
 from msdnet.training.stage import run_stage
 
+Draw = Callable[[int], tuple[list[TrainingSlice], list[TrainingSlice]]]
 EXPERIMENT = Experiment(name="tiny", training=Stage(steps=4), preprocessing=Preprocessing(size=32))
-
-
-def draw_slices(count: int) -> list[TrainingSlice]:
-    rng = np.random.default_rng(0)
-    slices = []
-    for i in range(count):
-        image = rng.integers(0, 100, (40, 40), dtype=np.uint8)
-        labels = np.zeros((40, 40), np.uint8)
-        labels[5:15, 5:25], labels[25:35, 5:25] = 1, 2
-        image[labels == 1], image[labels == 2] = 150, 220
-        slices.append(TrainingSlice(str(i), f"g{i}", image, labels=labels))
-    return slices
 
 
 def plain_network(dropout: float = 0.2) -> nn.Module:
@@ -60,10 +49,10 @@ def test_the_papers_optimiser_is_adam_with_its_betas() -> None:
     assert optimizer.defaults["lr"] == 0.001
 
 
-def test_epochs_become_steps_and_checkpoints_fall_on_epochs(tmp_path: Path) -> None:
+def test_epochs_become_steps_and_checkpoints_fall_on_epochs(draw_slices: Draw) -> None:
     stage = Stage(epochs=60, num_labelled=2, size=32)
     assert stage.num_steps(num_labelled=5, num_weak=0) == 180
-    batches = stage_module._Batches(stage, EXPERIMENT, draw_slices(5), [], 0, Processes())
+    batches = stage_module._Batches(stage, EXPERIMENT, draw_slices(5)[0], [], 0, Processes())
     assert (batches.num_steps, batches.steps_per_epoch, batches.steps_per_checkpoint) == (180, 3, 51)
 
 
@@ -73,15 +62,17 @@ def test_a_stage_has_either_steps_or_epochs(given: dict[str, int]) -> None:
         Stage(**given)
 
 
-def test_a_stage_without_its_slices_is_refused(tmp_path: Path) -> None:
+def test_a_stage_without_its_slices_is_refused(tmp_path: Path, draw_slices: Draw) -> None:
     with pytest.raises(DatasetError, match="weak"):
-        run_stage(plain_network(), Stage(steps=1, num_weak=2), EXPERIMENT, draw_slices(2), tmp_path, seed=0)
+        run_stage(plain_network(), Stage(steps=1, num_weak=2), EXPERIMENT, draw_slices(2)[0], tmp_path, seed=0)
 
 
-def test_training_stops_early_and_keeps_the_best_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_stops_early_and_keeps_the_best_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_slices: Draw
+) -> None:
     monkeypatch.setattr(stage_module, "STEPS_PER_CHECKPOINT", 1)
     wild = Stage(epochs=30, num_labelled=2, learning_rate=10.0, schedule="constant", ema_decay=0.0, patience=2)
-    slices = draw_slices(2)
+    slices, _ = draw_slices(2)
     run_stage(plain_network(), wild, EXPERIMENT, slices, tmp_path, seed=0, device="cpu", validation=slices)
     log = (tmp_path / "log" / "version_0" / "metrics.csv").read_text().splitlines()
     column = log[0].split(",").index("validation_loss")
@@ -109,7 +100,8 @@ PROGRAM = """
     from pathlib import Path
     import torch
     sys.path.insert(0, {tests!r})
-    from test_stage import EXPERIMENT, draw_slices, plain_network
+    from conftest import labelled_and_weak
+    from test_stage import EXPERIMENT, plain_network
     from msdnet.config import Augmentation, Stage
     import dataclasses
     from msdnet.training import stage as stage_module
@@ -117,8 +109,9 @@ PROGRAM = """
     torch.set_num_threads(1)
     experiment = dataclasses.replace(EXPERIMENT, precision="32-true")
     stage = Stage(steps={steps}, num_labelled={batch}, dice_weight={dice}, ema_decay=0.5)
+    slices, _ = labelled_and_weak(6)
     stage_module.run_stage(
-        plain_network({dropout}), stage, experiment, draw_slices(6), Path(sys.argv[1]), seed=0, device="cpu"
+        plain_network({dropout}), stage, experiment, slices, Path(sys.argv[1]), seed=0, device="cpu"
     )
 """
 
@@ -173,10 +166,10 @@ def test_processes_that_cannot_share_a_batch_evenly_are_refused() -> None:
         check_shares(Stage(steps=1, num_labelled=6, num_weak=2), Processes(0, 4, 1))
 
 
-def test_a_process_sees_its_share_of_the_same_batch() -> None:
+def test_a_process_sees_its_share_of_the_same_batch(draw_slices: Draw) -> None:
     stage = Stage(steps=4, num_labelled=4)
     settings = stage, Augmentation(), EXPERIMENT.preprocessing, 0, 0, 4
-    fitted = stage_module.FittedSlices(draw_slices(6), 32, 2)
+    fitted = stage_module.FittedSlices(draw_slices(6)[0], 32, 2)
     whole = stage_module.StepBatches(fitted, None, *settings)[2]
     shares = [stage_module.StepBatches(fitted, None, *settings, rank, 2)[2] for rank in range(2)]
     for key in ("images", "targets"):
@@ -184,22 +177,21 @@ def test_a_process_sees_its_share_of_the_same_batch() -> None:
         assert torch.equal(whole[key][1::2], shares[1][key])
 
 
-def test_an_unlabelled_slice_without_a_guess_takes_no_part() -> None:
-    bare = dataclasses.replace(draw_slices(1)[0], name="bare", labels=None)
-    batches = stage_module._Batches(
-        Stage(steps=1, num_labelled=2), EXPERIMENT, [*draw_slices(2), bare], [], 0, Processes()
-    )
+def test_an_unlabelled_slice_without_a_guess_takes_no_part(draw_slices: Draw) -> None:
+    slices, _ = draw_slices(2)
+    bare = dataclasses.replace(slices[0], name="bare", labels=None)
+    batches = stage_module._Batches(Stage(steps=1, num_labelled=2), EXPERIMENT, [*slices, bare], [], 0, Processes())
     assert len(batches.labelled or []) == 2
 
 
-def test_a_share_of_the_starting_weights_is_kept(tmp_path: Path) -> None:
+def test_a_share_of_the_starting_weights_is_kept(tmp_path: Path, draw_slices: Draw) -> None:
     start = {name: value.clone() for name, value in plain_network().state_dict().items()}
     plain = Stage(steps=2, num_labelled=2, ema_decay=0)
     results = []
     for share in (0.0, 0.25):
         stage = dataclasses.replace(plain, start_share=share)
         network = run_stage(
-            plain_network(), stage, EXPERIMENT, draw_slices(2), tmp_path / str(share), seed=0, device="cpu"
+            plain_network(), stage, EXPERIMENT, draw_slices(2)[0], tmp_path / str(share), seed=0, device="cpu"
         )
         results.append(network.state_dict())
     trained, mixed = results

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,26 +14,48 @@ from typing import NoReturn
 
 from msdnet.errors import MsdnetError
 
+LINE_SECONDS, CHANGE_SECONDS = 60.0, 10.0  # between two lines of progress, and where something else is being done
+
 
 @contextlib.contextmanager
 def progress_bar(total: float, *, quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """One bar for the whole, with the time left, on a terminal's standard error; elsewhere none.
+    """One bar for the whole, with the time left, on a terminal's standard error; elsewhere a line of text now and then.
 
     Gives a function that takes what is being done, and how much of the total is done.
     """
+    if quiet:
+        yield lambda doing, completed: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _spaced_lines(total)
+        return
     columns = (TextColumn("{task.description:10}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    disabled = quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Loading", total=total)
 
         def advance(doing: str, completed: float) -> None:
             progress.update(task, completed=completed, description=doing)
 
         yield advance
+
+
+def _spaced_lines(total: float) -> Callable[[str, float], None]:
+    """Prints once a minute, and sooner where something else is being done; nothing for what is over in seconds."""
+    told_at, told = time.monotonic(), ""
+
+    def advance(doing: str, completed: float) -> None:
+        nonlocal told_at, told
+        now = time.monotonic()
+        waited = now - told_at
+        if waited >= LINE_SECONDS or (doing != told and waited >= CHANGE_SECONDS):
+            told_at, told = now, doing
+            print(f"msdnet: {doing}, {100 * completed / total:.0f} % of the whole done", file=sys.stderr, flush=True)
+
+    return advance
 
 
 def complain(words: str) -> None:

@@ -81,9 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     child.add_argument(
         "--near-duplicate", metavar="R", type=_correlation, help="correlation from which slices count as one patient's"
     )
-    child.add_argument(
-        "--patients", metavar="N", type=int, default=20, help="of the layout phantom; default: %(default)s"
-    )
+    child.add_argument("--patients", metavar="N", type=int, help="of --layout phantom alone; default: 20")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     child = command("train", "research", "run an experiment file: folds, final weights and their figures")

@@ -54,9 +54,6 @@ def train(arguments: argparse.Namespace) -> int:
     """`msdnet train`: runs an experiment file; interrupted, the same command goes on."""
     [experiment] = _read_experiments([arguments.experiment], arguments.device)
 
-    from msdnet.evaluation.overlap import read_overlaps
-    from msdnet.evaluation.tables import overlap_table
-    from msdnet.labels import get_schema
     from msdnet.training import run_experiment
 
     with progress_bar(1.0, quiet=arguments.quiet) as advance:
@@ -71,7 +68,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.fold:
         _say_what_is_left(arguments)
     elif not arguments.quiet:
-        print(overlap_table(read_overlaps(arguments.out / "per_slice.csv"), get_schema(experiment.schema)))
+        print((arguments.out / "summary.md").read_text(encoding="utf-8"))
         print(f"Under more conventions: {arguments.out / 'table.md'}")
         print(f"Weights: {weights}")
     return 0
@@ -102,7 +99,9 @@ def robustness(arguments: argparse.Namespace) -> int:
 
     from msdnet.training import run_robustness
 
-    table = run_robustness(arguments.run_folder, arguments.data, arguments.out, levels=levels, device=arguments.device)
+    where = arguments.run_folder, arguments.data, arguments.out
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        table = run_robustness(*where, levels=levels, device=arguments.device, progress=advance)
     if not arguments.quiet:
         print(table.read_text(encoding="utf-8"))
         print(f"Tables and pictures: {arguments.out}")
@@ -114,9 +113,14 @@ def features(arguments: argparse.Namespace) -> int:
     from msdnet.training import draw_features
 
     where = arguments.run_folder, arguments.data, arguments.out
-    pictures = draw_features(
-        *where, network=arguments.network, num_slices=arguments.num_slices, device=arguments.device
-    )
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        pictures = draw_features(
+            *where,
+            network=arguments.network,
+            num_slices=arguments.num_slices,
+            device=arguments.device,
+            progress=advance,
+        )
     if not arguments.quiet:
         print("\n".join(f"Picture: {picture}" for picture in pictures))
     return 0
@@ -127,7 +131,8 @@ def figure(arguments: argparse.Namespace) -> int:
     from msdnet.training import draw_networks
 
     where = arguments.run_folder, arguments.data, arguments.out
-    picture = draw_networks(*where, num_slices=arguments.num_slices, device=arguments.device)
+    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+        picture = draw_networks(*where, num_slices=arguments.num_slices, device=arguments.device, progress=advance)
     if not arguments.quiet:
         print(f"Picture: {picture}")
     return 0

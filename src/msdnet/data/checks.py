@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from msdnet.data.training_slice import TrainingSlice
 from msdnet.labels import LabelSchema
 
 Array = np.ndarray[Any, Any]
+
+_PAIR = re.compile(r"(.+) and (.+) are (?:the same image|alike at \d\.\d+)(?: and lie in two splits .*)?: one group\.")
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,12 @@ def merge_groups(facts: Sequence[Facts], threshold: float | None) -> tuple[dict[
         one, two = compared[i], compared[j]
         notes.append(f"{one.name} and {two.name} are alike at {found:.3f}{_across_splits(one, two)}: one group.")
     return {name: renamed.get(group, group) for name, group in groups.items()}, notes
+
+
+def still_holds(note: str, groups: dict[str, str]) -> bool:
+    """Whether a note that `merge_groups` once made is true of these groups; any other note is."""
+    pair = _PAIR.fullmatch(note)
+    return pair is None or (pair[1] in groups and groups[pair[1]] == groups.get(pair[2]))
 
 
 def classes_of_groups(

@@ -11,7 +11,10 @@ MOST_NAMES = 8
 
 
 class Fault(NamedTuple):
-    """What is wrong, and the slice, scan or file it is wrong with (empty where it concerns the whole)."""
+    """What is wrong, and the slice, scan or file it is wrong with (empty where it concerns the whole).
+
+    Faults with the same `what` are told in one line: what differs from place to place belongs into `where`.
+    """
 
     what: str
     where: str = ""
@@ -30,13 +33,13 @@ def raise_faults(what: str, faults: Sequence[Fault], *, expected: str, do: str) 
 
 
 def told(faults: Sequence[Fault]) -> list[str]:
-    """One line for each kind of fault."""
+    """One line for each kind of fault, with each place once."""
     places: dict[str, list[str]] = {}
     for fault in faults:
         places.setdefault(fault.what, []).append(fault.where)
     lines = []
     for what, names in places.items():
-        named = [name for name in names if name]
+        named = [name for name in dict.fromkeys(names) if name]
         more = f" and {len(named) - MOST_NAMES} more" if len(named) > MOST_NAMES else ""
         lines.append(f"{what}: {', '.join(named[:MOST_NAMES])}{more}" if named else what)
     return lines

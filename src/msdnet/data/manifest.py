@@ -26,6 +26,8 @@ FORMAT = 1
 COLUMNS = ("name", "image", "slice", "labels", "weak", "group", "source", "split")
 SYNTHETIC = "synthetic"  # the source of made-up slices
 PREPARATIONS = ("files", "covid-semiseg")
+PATIENTS_UNKNOWN = "The patients are not known: groups are near-duplicates only."
+"""The note by which a manifest says so; see `Manifest.patients_known`."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Manifest:
         window: LOW, HIGH: what becomes black and white in files that are neither HU nor 8-bit grey.
         grey: The values of the files are grey, 0 to 255 (as `read_scan` takes it).
         notes: What `prepare` found that a reader should know, one sentence each.
+        made_from: The folder or list that `prepare` read, as `origin_of` writes it; empty where it is not known.
         sha256: Over the rows, the settings and the content of every file; paths and notes left out.
     """
 
@@ -80,6 +83,7 @@ class Manifest:
     window: tuple[float, float] | None = None
     grey: bool = False
     notes: tuple[str, ...] = field(default=(), compare=False)
+    made_from: str = field(default="", compare=False)
     sha256: str = ""
 
     @property
@@ -91,6 +95,11 @@ class Manifest:
     def is_synthetic(self) -> bool:
         """Whether every slice is made up: no figure from it says anything about patients."""
         return all(row.source == SYNTHETIC for row in self.rows)
+
+    @property
+    def patients_known(self) -> bool:
+        """Whether a group is a patient, as far as `prepare` was told; else slices of one may lie in several groups."""
+        return PATIENTS_UNKNOWN not in self.notes
 
     def rows_of(self, split: str | None) -> tuple[Row, ...]:
         """The rows of one split; all for None.
@@ -146,6 +155,7 @@ def write_manifest(manifest: Manifest) -> Manifest:
         "window": manifest.window,
         "grey": manifest.grey,
         "sha256": manifest.sha256,
+        "made_from": manifest.made_from,
         "notes": manifest.notes,
     }
     settings_path(manifest.path).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
@@ -227,6 +237,7 @@ def with_settings(path: Path, rows: tuple[Row, ...]) -> Manifest:
             window=None if settings["window"] is None else (settings["window"][0], settings["window"][1]),
             grey=bool(settings["grey"]),
             notes=tuple(settings["notes"]),
+            made_from=str(settings.get("made_from", "")),
             sha256=str(settings["sha256"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -242,6 +253,11 @@ def with_settings(path: Path, rows: tuple[Row, ...]) -> Manifest:
 def settings_path(path: Path) -> Path:
     """The JSON file beside a CSV file."""
     return path.with_suffix(".json")
+
+
+def origin_of(source: Path | None, folder: Path) -> str:
+    """A source as the manifest in a folder names it: below the folder by its relative path; None is synthetic."""
+    return SYNTHETIC if source is None else _shown(source.resolve(), folder)
 
 
 def content_sha256(manifest: Manifest) -> str:
@@ -291,19 +307,19 @@ def _row_of(record: Mapping[str, Any], number: int, folder: Path) -> tuple[Row |
 
 
 def _as_text(row: Row, folder: Path) -> dict[str, str]:
-    def shown(path: Path | None) -> str:
-        if path is None:
-            return ""
-        base = folder.resolve()
-        return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
-
     return {
         "name": row.name,
-        "image": shown(row.image),
+        "image": _shown(row.image, folder),
         "slice": "" if row.slice is None else str(row.slice),
-        "labels": shown(row.labels),
-        "weak": shown(row.weak),
+        "labels": "" if row.labels is None else _shown(row.labels, folder),
+        "weak": "" if row.weak is None else _shown(row.weak, folder),
         "group": row.group,
         "source": row.source,
         "split": row.split,
     }
+
+
+def _shown(path: Path, folder: Path) -> str:
+    """The path relative to the folder where it lies in it, so that both may move together; else as it is."""
+    base = folder.resolve()
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msdnet.config import Preprocessing
-from msdnet.data.checks import Facts, classes_of_groups, facts_of, find_faults, merge_groups
+from msdnet.data.checks import Facts, classes_of_groups, facts_of, find_faults, merge_groups, still_holds
 from msdnet.data.class_table import Shown, table_of
 from msdnet.data.faults import Fault, raise_faults
 from msdnet.data.layouts import Draft, Options, choose_layout
-from msdnet.data.manifest import Manifest, check_rows, write_manifest
+from msdnet.data.manifest import Manifest, check_rows, origin_of, settings_path, with_settings, write_manifest
 from msdnet.data.slice_reader import Found, SliceReader
-from msdnet.errors import OptionError
+from msdnet.errors import DatasetError, OptionError
 from msdnet.labels import LabelSchema, get_schema
 
 BACKGROUND = "background"
+_IN_TWO_SPLITS, _LARGEST = "Groups that lie in two splits", "The largest group"
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,12 @@ def prepare(
 
     Raises:
         DatasetError: if anything forbids the use; all faults at once, and nothing is written.
-        OptionError: for an unknown name, or an option that has no use here.
+        OptionError: for an unknown name, an option that has no use here, or a manifest of another source in `out`.
     """
     options, target = options or Options(), get_schema(schema)
     name, chosen = choose_layout(layout, source)
-    if source is None and name != "phantom":
-        raise OptionError(f"the layout {name} needs a folder", got="none", expected="a folder", do="name it")
+    _check_use(name, source, options)
+    _check_replaced(out / "manifest.csv", source)
     draft = chosen.draft(source or out, out, target, options)
     label_values, faults = map_labels(draft.label_names, options.label_map, target)
     window, grey = options.window, options.grey
@@ -103,7 +104,8 @@ def prepare(
 
     threshold = options.near_duplicate if options.near_duplicate is not None else draft.near_duplicate
     groups, merged = merge_groups(facts, threshold)
-    notes = [*draft.notes, *_summary(facts, groups, left_out), *merged]
+    kept = _kept_notes(draft.before, groups)
+    notes = dict.fromkeys([*draft.notes, *kept, *_summary(facts, groups, left_out), *merged])
     rows = tuple(dataclasses.replace(row, group=groups[row.name]) for row in draft.rows if row.name not in left_out)
     manifest = write_manifest(
         Manifest(
@@ -116,6 +118,7 @@ def prepare(
             window=window,
             grey=grey,
             notes=tuple(notes),
+            made_from=_origin(source, out, draft.before),
         )
     )
     shown = [Shown(groups[f.name], f.split, None if f.classes is None else frozenset(f.classes)) for f in facts]
@@ -150,6 +153,56 @@ def map_labels(
         values |= {index: index for index in range(schema.num_classes)}
     values |= {numbers[k]: targets[v] for k, v in label_map.items() if k in numbers and v in targets}
     return values, faults
+
+
+def _check_use(layout: str, source: Path | None, options: Options) -> None:
+    """Refuses what the layout has no use for, and a layout without what it needs."""
+    if layout != "phantom" and source is None:
+        raise OptionError(f"the layout {layout} needs a folder", got="none", expected="a folder", do="name it")
+    if layout != "phantom" and options.num_patients is not None:
+        raise OptionError(
+            "--patients is of the layout phantom alone",
+            got=f"--patients {options.num_patients} with the layout {layout}",
+            expected="a data set that says itself whose its slices are",
+            do="leave --patients out, or make synthetic patients with --layout phantom and without a folder",
+        )
+    if layout == "phantom" and source is not None:
+        raise OptionError(
+            "the layout phantom reads no files",
+            got=str(source),
+            expected="no folder: the patients are made up, and written into the folder of -o",
+            do="leave the folder out, or leave --layout phantom out to prepare what is in it",
+        )
+
+
+def _check_replaced(path: Path, source: Path | None) -> None:
+    """Refuses to replace a manifest of another source; one may be prepared again from its own, and from itself."""
+    if not path.is_file() or (source is not None and source.resolve() == path.resolve()):
+        return
+    try:
+        found = with_settings(path, ()).made_from or "a source that it does not name"
+    except DatasetError:
+        found = "no source: a list that was not prepared"
+    wanted = origin_of(source, path.parent)
+    if found != wanted:
+        raise OptionError(
+            "the output folder holds a manifest that was made from something else",
+            got=f"{path}, made from {found}",
+            expected=f"no manifest, or one made from {wanted}",
+            do=f"choose another folder with -o, or delete {path.name} and {settings_path(path).name} if they may go",
+        )
+
+
+def _origin(source: Path | None, out: Path, before: Manifest | None) -> str:
+    """What the manifest was made from; one that is prepared again was made from what it was at first."""
+    again = before is not None and before.path.resolve() == (out / "manifest.csv").resolve()
+    return before.made_from if before is not None and again else origin_of(source, out)
+
+
+def _kept_notes(before: Manifest | None, groups: dict[str, str]) -> list[str]:
+    """The notes of a manifest that is prepared again, without those that `_summary` makes anew or corrections ended."""
+    notes = before.notes if before is not None else ()
+    return [n for n in notes if not n.startswith((_IN_TWO_SPLITS, _LARGEST)) and still_holds(n, groups)]
 
 
 def _read(draft: Draft, reader: SliceReader) -> Iterator[Found]:
@@ -187,11 +240,11 @@ def _summary(facts: list[Facts], groups: dict[str, str], left_out: set[str]) -> 
         splits.setdefault(groups[f.name], set()).add(f.split)
         sizes[groups[f.name]] = sizes.get(groups[f.name], 0) + 1
     if shared := sorted(group for group, found in splits.items() if len(found) > 1):
-        notes.append(f"Groups that lie in two splits, so that one tells about the other: {', '.join(shared)}.")
+        notes.append(f"{_IN_TWO_SPLITS}, so that one tells about the other: {', '.join(shared)}.")
     largest = max(sizes, key=sizes.__getitem__)
     if len(sizes) > 1 and sizes[largest] > len(facts) / 3:
         notes.append(
-            f"The group {largest} holds {sizes[largest]} of {len(facts)} slices: if they are not of one patient, raise"
-            " near_duplicate."
+            f"{_LARGEST} {largest} holds {sizes[largest]} of {len(facts)} slices: if they are not of one patient, raise"
+            " --near-duplicate."
         )
     return notes

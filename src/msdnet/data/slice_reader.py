@@ -109,13 +109,13 @@ class SliceReader:
         preprocessing: Preprocessing,
     ) -> None:
         self.label_values, self.window, self.grey, self.preprocessing = label_values, window, grey, preprocessing
-        self._kept: dict[str, tuple[Path, Stack | str]] = {}
+        self._kept: dict[str, tuple[Path, Stack | Fault]] = {}
 
     def read(self, row: Row) -> Found:
         """The slice of a row, or everything that is wrong with it."""
         image = self._stack("image", row.image)
-        if isinstance(image, str):
-            return Found(None, [Fault(image, row.name)])
+        if isinstance(image, Fault):
+            return Found(None, [image])
         count = image.array.shape[0]
         if (row.slice is None and count != 1) or (row.slice or 0) >= count:
             what = f"slice {'(none)' if row.slice is None else row.slice} of a file with {count} slices"
@@ -148,8 +148,8 @@ class SliceReader:
         if path is None:
             return None, []
         stack = self._stack(kind, path)
-        if isinstance(stack, str):
-            return None, [Fault(stack, row.name)]
+        if isinstance(stack, Fault):
+            return None, [stack]
         if misfit := _misfit(image, stack):
             return None, [Fault(f"{kind} that do not lie on the image's grid, {misfit}", row.name)]
         return stack.array[row.slice or 0], []
@@ -163,16 +163,17 @@ class SliceReader:
             labels[values == value] = self.label_values[value]
         return labels, []
 
-    def _stack(self, kind: str, path: Path) -> Stack | str:
-        """The slices of a file, or why it cannot be read."""
+    def _stack(self, kind: str, path: Path) -> Stack | Fault:
+        """The slices of a file, or why it cannot be read: a fault of the file, the same for each of its slices."""
         if kind not in self._kept or self._kept[kind][0] != path:
             self._kept.pop(kind, None)  # one volume of a kind at a time
             try:
-                stack: Stack | str = self._read_image(path) if kind == "image" else read_label_map(path)
+                stack: Stack | Fault = self._read_image(path) if kind == "image" else read_label_map(path)
             except InputError as error:
-                stack = f"{error.what} ({error.got}; {error.do})"
+                what = error.what.replace(path.name, "the file")
+                stack = Fault(f"{what} ({error.do})", f"{path.name} ({error.got})")
             except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
-                stack = f"{path.name} cannot be read ({type(error).__name__})"
+                stack = Fault(f"the file cannot be read ({type(error).__name__})", path.name)
             self._kept[kind] = path, stack
         return self._kept[kind][1]
 

@@ -57,8 +57,8 @@ def evaluate_masks(
         SchemaError: if the only fault are numbers outside the schema, listed for all files.
         OptionError: if a mapping leads outside the schema, or min_pixels is less than 1.
     """
-    check_values(values, schema)
-    check_values(label_values, schema)
+    check_values(values, schema, "--values")
+    check_values(label_values, schema, "--label-values")
     group_of = read_groups(groups) if groups is not None else None
     pairs, without_partner = match_masks(predictions, labels)
     faults: list[str | InputError] = [*without_partner]
@@ -71,7 +71,7 @@ def evaluate_masks(
             faults.append(error)
             continue
         if group_of is not None and files.name not in group_of and any(s.name not in group_of for s in slices):
-            faults.append(f"{files.name}: not among the groups")
+            faults.append(f"{files.name}: not among the slices of --groups")
         for s in slices if not faults else ():
             group = files.name if group_of is None else group_of.get(s.name, group_of.get(files.name, ""))
             _add(digest, s)

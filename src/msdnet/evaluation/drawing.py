@@ -33,7 +33,7 @@ class Sheet:
 
     Args:
         columns: Titles of the columns; long ones are broken.
-        rows: Titles of the rows, written upwards.
+        rows: Titles of the rows, written upwards; long ones are written smaller, so that none runs into the next.
         aspects: Height over width of the tiles of each row.
         title: Over everything; may be empty.
         foot: Under everything: what a reader must know.
@@ -75,7 +75,8 @@ class Sheet:
             self._text(self._centre(c), self._height - head + 0.03, words, TEXT_SIZE, ha="center", va="bottom")
         for r, words in enumerate(rows):
             middle = self._tops[r] - self._heights[r] / 2
-            self._text(_MARGIN + _LINE / 2, middle, words, TEXT_SIZE, ha="center", va="center", rotation=90)
+            size = min(TEXT_SIZE, SMALL_SIZE * _CHARACTERS * self._heights[r] / max(1, len(words)))
+            self._text(_MARGIN + _LINE / 2, middle, words, size, ha="center", va="center", rotation=90)
         if foot:
             self._text(_MARGIN, _MARGIN + self._foot, foot, SMALL_SIZE, ha="left", va="top", linespacing=1.3)
 

@@ -135,8 +135,8 @@ def _pooled(rows: Sequence[SliceOverlap], measure: str) -> Estimate:
 def _found(rows: Sequence[SliceOverlap], min_pixels: int) -> list[bool]:
     if min_pixels < 1:
         raise OptionError(
-            "min_pixels cannot be used",
-            got=str(min_pixels),
+            "the smallest number of pixels cannot be used",
+            got=f"--min-pixels {min_pixels}",
             expected="a whole number of at least 1",
             do="leave it at 1, where a single pixel makes a slice positive",
         )

@@ -148,8 +148,8 @@ def read_groups(path: Path) -> dict[str, str]:
     return groups
 
 
-def check_values(values: Mapping[int, int] | None, schema: LabelSchema) -> None:
-    """Refuses a mapping to numbers that the schema does not have.
+def check_values(values: Mapping[int, int] | None, schema: LabelSchema, option: str) -> None:
+    """Refuses a mapping to numbers that the schema does not have; `option` is what a user gives it with.
 
     Raises:
         OptionError: then.
@@ -157,7 +157,7 @@ def check_values(values: Mapping[int, int] | None, schema: LabelSchema) -> None:
     wrong = [f"{old} to {new}" for old, new in (values or {}).items() if not 0 <= new < schema.num_classes]
     if wrong:
         raise OptionError(
-            f"labels are mapped to numbers that the schema {schema.name!r} does not have",
+            f"{option} leads to numbers that the schema {schema.name!r} does not have",
             got=", ".join(wrong),
             expected=f"new numbers from 0 to {schema.num_classes - 1}",
             do=_meaning(schema),
@@ -223,7 +223,8 @@ def _read_png(path: Path) -> _Mask:
             f"{path.parent.name}/{path.name} is not a picture of class numbers",
             got=f"a picture in colours ({mode})",
             expected="one number in each pixel",
-            do="turn colours into grey with Image.open(p).convert('L') and say by `values` which grey is which class",
+            do="turn colours into grey with Image.open(p).convert('L') and say which grey is which class with "
+            "--values OLD=NEW (predictions) or --label-values OLD=NEW (labels)",
         )
     return _Mask(pixels[..., np.newaxis])
 
@@ -291,7 +292,8 @@ def _to_schema(array: Array, values: Mapping[int, int] | None, schema: LabelSche
             f"{name}: numbers that are {'not in the schema ' + repr(schema.name) if values is None else 'not mapped'}",
             got=", ".join(map(str, unknown[:8])) + more,
             expected=", ".join(map(str, sorted(mapping))),
-            do=f"say which number is which class by `values` (predictions) or `label_values`; {_meaning(schema)}",
+            do="say which number is which class with --values OLD=NEW (predictions) or --label-values OLD=NEW (labels);"
+            f" {_meaning(schema)}",
         )
     mapped = np.zeros(array.shape, dtype=np.uint8)
     for old, new in mapping.items():

@@ -49,6 +49,7 @@ def measure_robustness(
     seed: int = 0,
     folds: Mapping[str, int] | None = None,
     path: Path | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> Results:
     """The overlaps of every network under every level of every kind.
 
@@ -64,6 +65,7 @@ def measure_robustness(
         folds: Slice -> validation fold, to be kept in the rows.
         path: CSV that is written after each condition. What it already holds is not measured again; a network is
             known by its name alone, so use another file where its weights have changed.
+        progress: Called after each slice with the condition and the share of the whole that is done, 0 to 1.
 
     Raises:
         OptionError: if a kind or level cannot be used, or the file was made with another seed.
@@ -83,14 +85,23 @@ def measure_robustness(
                 do="write to another file, or measure the same slices and classes",
             )
     clean = {c.network: rows for c, rows in kept.items() if c.level == PERTURBATIONS[c.kind].neutral}
-    for condition in conditions:
+    for number, condition in enumerate(conditions):
+
+        def tell(share: float, condition: Condition = condition, number: int = number) -> None:
+            if progress is not None:
+                progress(
+                    f"{condition.network}: {condition.kind} {condition.level:g}", (number + share) / len(conditions)
+                )
+
         if condition in kept:
             continue
         neutral = condition.level == PERTURBATIONS[condition.kind].neutral
         if neutral and condition.network in clean:
             kept[condition] = clean[condition.network]
         else:
-            kept[condition] = _measure(networks[condition.network], labelled, schema, condition, seed, folds or {})
+            kept[condition] = _measure(
+                networks[condition.network], labelled, schema, condition, seed, folds or {}, tell
+            )
         if neutral:
             clean[condition.network] = kept[condition]
         if path is not None:
@@ -177,10 +188,12 @@ def _measure(
     condition: Condition,
     seed: int,
     folds: Mapping[str, int],
+    tell: Callable[[float], None],
 ) -> list[SliceOverlap]:
     rows: list[SliceOverlap] = []
-    for one, true in labelled:
+    for count, (one, true) in enumerate(labelled, start=1):
         predicted = predict(one, perturb_slice(one, condition.kind, condition.level, seed))
         fold = folds.get(one.name, 0)
         rows += count_overlap(predicted, true, schema, name=one.name, group=one.group, fold=fold)
+        tell(count / len(labelled))
     return rows

@@ -81,15 +81,16 @@ def draw_side_by_side(
 
 
 def choose_slices(rows: Sequence[SliceOverlap], n: int) -> list[str]:
-    """The names of up to n typical slices: for each class in turn the one whose DSC is nearest to the class's median.
+    """The names of up to n typical slices, each of another group: in turn those nearest to the median of each class.
 
-    The classes are gone through in the order of the rows, again and again, each time with the nearest slice that is not
-    yet chosen, until there are n. The median is over the slices whose truth has the class; equals go by name. Slices
-    without lesion are never chosen, and neither chance nor looking at the pictures plays a part.
+    The classes are gone through in the order of the rows, again and again, each time with the slice whose DSC is
+    nearest to the median and whose group is not yet chosen, until there are n. The median is over the slices whose
+    truth has the class; equals go by name. Slices without lesion are never chosen, and neither chance nor looking at
+    the pictures plays a part.
 
     Args:
         rows: Of one network.
-        n: How many; fewer are given where there are not so many slices with lesions.
+        n: How many; fewer are given where there are not so many groups with lesions.
 
     Raises:
         OptionError: if n is less than 1.
@@ -101,15 +102,15 @@ def choose_slices(rows: Sequence[SliceOverlap], n: int) -> list[str]:
         present = [r for r in rows if r.class_name == class_name and r.present]
         if present:
             median = float(np.median([r.dsc for r in present]))
-            queues.append([r.name for r in sorted(present, key=lambda r: (abs(r.dsc - median), r.name))])
-    chosen: dict[str, None] = {}
+            queues.append(sorted(present, key=lambda r: (abs(r.dsc - median), r.name)))
+    chosen: dict[str, str] = {}  # group -> slice
     while queues and len(chosen) < n:
         for queue in queues:
-            nearest = next((name for name in queue if name not in chosen), None)
+            nearest = next((r for r in queue if r.group not in chosen), None)
             if nearest is not None and len(chosen) < n:
-                chosen[nearest] = None
-        queues = [queue for queue in queues if any(name not in chosen for name in queue)]
-    return list(chosen)
+                chosen[nearest.group] = nearest.name
+        queues = [queue for queue in queues if any(r.group not in chosen for r in queue)]
+    return list(chosen.values())
 
 
 def dsc_caption(overlaps: Sequence[SliceOverlap], schema: LabelSchema) -> str:

@@ -71,9 +71,10 @@ def figures_as_json(overlaps: Sequence[SliceOverlap], schema: LabelSchema) -> li
     ]
 
 
-def overlap_table(overlaps: Sequence[SliceOverlap], schema: LabelSchema) -> str:
-    """The figures as a Markdown table with the conventions under it."""
+def overlap_table(overlaps: Sequence[SliceOverlap], schema: LabelSchema, *, notes: Sequence[str] = ()) -> str:
+    """The figures as a Markdown table with the conventions under it, and with notes in its head."""
     lines = [
+        *([f"**{'; '.join(notes)}**", ""] if notes else []),
         "| class | slices with it | DSC (SD) | 95 % interval | DSC, empty = 1 | DSC, pooled "
         "| sensitivity | specificity | false area |",
         "|---|---|---|---|---|---|---|---|---|",

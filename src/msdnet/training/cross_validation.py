@@ -14,7 +14,7 @@ Each part is skipped where it is finished already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -33,14 +33,13 @@ from msdnet.networks import build_network
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.slices import to_grey
 from msdnet.training.convergence import still_improving
-from msdnet.training.data import TrainingData, load_training_data
+from msdnet.training.data import TrainingData, data_notes, load_training_data
 from msdnet.training.processes import find_processes
+from msdnet.training.progress import Progress, StepProgress, part_of
 from msdnet.training.run_folder import claim
 from msdnet.training.runs import write_order
 from msdnet.training.samples import SampleDrawing
 from msdnet.training.stage import run_stage
-
-Progress = Callable[[str, float], None]
 
 
 def cross_validate(
@@ -82,11 +81,7 @@ def cross_validate(
         write_order(out, names)
     rows: dict[str, list[SliceOverlap]] = {}
     for i, (experiment, training_data) in enumerate(zip(experiments, sets, strict=True)):
-
-        def tell(doing: str, share: float, i: int = i) -> None:
-            if progress is not None:
-                progress(f"{names[i]}: {doing}", (i + share) / len(experiments))
-
+        tell = part_of(progress, i / len(experiments), 1 / len(experiments), f"{names[i]}: ")
         folder = out / experiment.name
         where = out / "folds.csv", folder
         rows[experiment.name] = cross_validate_network(
@@ -113,7 +108,7 @@ def table_notes(folders: Mapping[str, Sequence[Path]], manifest: Manifest, about
     """
     unready = [name for name, runs in folders.items() if any(map(still_improving, runs))]
     return [
-        *(["synthetic"] if manifest.is_synthetic else []),
+        *data_notes(manifest),
         *about_seeds,
         *([f"not converged, the loss was still falling: {', '.join(unready)}"] if unready else []),
     ]
@@ -136,14 +131,16 @@ def cross_validate_network(
     """
     folds = data.folds(folds_file, experiment).folds
     rows: list[SliceOverlap] = []
-    for fold in sorted(only_folds) or range(experiment.num_folds):
-        if progress is not None:
-            progress(f"fold {fold + 1} of {experiment.num_folds}", fold / experiment.num_folds)
+    asked = sorted(set(only_folds)) or range(experiment.num_folds)
+    for i, fold in enumerate(asked):
+        tell = part_of(progress, i / len(asked), 1 / len(asked), f"fold {fold + 1} of {experiment.num_folds}, ")
         kept = folder / f"fold-{fold}" / "per_slice.csv"
         if not kept.is_file():
             training = training_part(data.labelled, folds, fold, data.unlabelled)
             validation = [s for s, f in zip(data.labelled, folds, strict=True) if f == fold]
-            network = train_network(training, experiment, folder, f"fold-{fold}", data, validation, device=device)
+            where = folder, f"fold-{fold}"
+            network = train_network(training, experiment, *where, data, validation, device=device, progress=tell)
+            tell("measuring", 1.0)
             measured = measure_slices(network, validation, experiment, fold)
             if find_processes().writes:
                 write_overlaps(kept, measured)
@@ -152,8 +149,7 @@ def cross_validate_network(
             rows += read_overlaps(kept)
     if find_processes().writes and not only_folds:
         write_overlaps(folder / "per_slice.csv", rows)
-        notes = ["synthetic"] if data.manifest.is_synthetic else []
-        figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
+        figures_table(rows, get_schema(experiment.schema), notes=data.notes).write(folder, "table")
     return rows
 
 
@@ -183,6 +179,7 @@ def train_network(
     validation: Sequence[TrainingSlice] = (),
     *,
     device: str = "auto",
+    progress: Progress | None = None,
 ) -> nn.Module:
     """The network after all stages of the experiment, in FOLDER/NAME; the pretraining is in FOLDER, done once.
 
@@ -194,17 +191,22 @@ def train_network(
         data: The whole data set; the pretraining sees its unlabelled slices of no labelled group.
         validation: Slices whose loss is watched.
         device: "auto", "cpu" or "cuda".
+        progress: Called with the stage and the share of all stages that is done, 0 to 1.
     """
     torch.manual_seed(experiment.seed)
     network = _build(experiment)
     labelled_groups = {s.group for s in data.labelled}
     elsewhere = [s for s in data.unlabelled if s.group not in labelled_groups]
     stages = (
-        (experiment.pretraining, elsewhere, folder / "pretraining", 0),
-        (experiment.training, slices, folder / name, 1),
+        (experiment.pretraining, "pretraining", elsewhere, folder / "pretraining", 0),
+        (experiment.training, "training", slices, folder / name, 1),
     )
-    for stage, seen, where, seed in stages:
+    before = 0.5 if experiment.pretraining else 0.0  # the share of the pretraining
+    shares = {"pretraining": (0.0, before), "training": (before, 1 - before)}
+    for stage, doing, seen, where, seed in stages:
         if stage is not None:
+            tell = part_of(progress, *shares[doing])
+            tell(doing, 0.0)
             watched = validation if stage is experiment.training else ()
             drawing = SampleDrawing(watched, experiment, where / "samples")
             run_stage(
@@ -216,7 +218,7 @@ def train_network(
                 seed=experiment.seed + seed,
                 device=device,
                 validation=watched,
-                callbacks=[drawing] if watched else [],
+                callbacks=[StepProgress(tell, doing), *([drawing] if watched else [])],
             )
     return network.eval()
 

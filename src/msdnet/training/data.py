@@ -13,6 +13,9 @@ from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
 
 TRAIN = "train"
+PATIENTS_NOT_KNOWN = (
+    "patients not known: groups are near-duplicates only, so intervals are too narrow and p-values too small"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class TrainingData:
     labelled: list[TrainingSlice]
     unlabelled: list[TrainingSlice]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the head of every table with figures of this data set says."""
+        return data_notes(self.manifest)
+
     def folds(self, path: Path, experiment: Experiment) -> Folds:
         """The folds kept in a file, or drawn now and written to it.
 
@@ -37,6 +45,14 @@ class TrainingData:
         """
         num_folds, seed = experiment.num_folds, experiment.fold_seed
         return folds_for(self.manifest, self.labelled, path, num_folds=num_folds, seed=seed)
+
+
+def data_notes(manifest: Manifest) -> tuple[str, ...]:
+    """What the head of every table with figures of a data set says."""
+    notes = ["synthetic"] if manifest.is_synthetic else []
+    if not manifest.patients_known:
+        notes.append(PATIENTS_NOT_KNOWN)
+    return tuple(notes)
 
 
 def load_training_data(path: Path, experiment: Experiment) -> TrainingData:

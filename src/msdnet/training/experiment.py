@@ -1,5 +1,6 @@
 """One experiment, whole: cross-validation with its table, then the weights trained on every slice.
 
+    OUT/summary.md   the main figures of the cross-validation, one line for each class
     OUT/final/       checkpoints, loss curves and weights of the training on all slices
     OUT/weights/     card.json and model.safetensors
 
@@ -13,11 +14,12 @@ from pathlib import Path
 
 from msdnet.config import Experiment
 from msdnet.evaluation.overlap import SliceOverlap
-from msdnet.evaluation.tables import CONVENTIONS, figures_as_json
+from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
 from msdnet.labels import get_schema
-from msdnet.training.cross_validation import Progress, check_experiment, cross_validate_network, train_network
+from msdnet.training.cross_validation import check_experiment, cross_validate_network, train_network
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.processes import find_processes
+from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import as_plain, claim, versions
 from msdnet.weights import Card, save_weights
 
@@ -53,20 +55,19 @@ def run_experiment(
     training_data.folds(out / "folds.csv", experiment)
     claim(out, experiment, training_data.manifest.sha256)
     folds_share = experiment.num_folds / (experiment.num_folds + 1)
-
-    def tell(doing: str, share: float) -> None:
-        if progress is not None:
-            progress(doing, share * folds_share)
-
+    of_folds = part_of(progress, 0.0, folds_share)
+    of_rest = part_of(progress, folds_share, 1 - folds_share, "all slices, ")
     where = out / "folds.csv", out
     rows = cross_validate_network(
-        experiment, training_data, *where, only_folds=only_folds, device=device, progress=tell
+        experiment, training_data, *where, only_folds=only_folds, device=device, progress=of_folds
     )
     if only_folds:
         return out
-    tell("all slices", 1.0)
+    if find_processes().writes:
+        summary = overlap_table(rows, get_schema(experiment.schema), notes=training_data.notes)
+        (out / "summary.md").write_text(summary, encoding="utf-8")
     everything = [*training_data.labelled, *training_data.unlabelled]
-    network = train_network(everything, experiment, out, "final", training_data, device=device)
+    network = train_network(everything, experiment, out, "final", training_data, device=device, progress=of_rest)
     if find_processes().writes:
         save_weights(out / "weights", network, _card(experiment, rows, training_data))
     return out / "weights"

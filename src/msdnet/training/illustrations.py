@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msdnet.data.training_slice import TrainingSlice
+from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import OptionError
 from msdnet.evaluation.feature_map_figures import draw_feature_maps
 from msdnet.evaluation.feature_maps import compute_feature_maps
@@ -18,9 +18,11 @@ from msdnet.labels import get_schema
 from msdnet.prediction.device import choose_device
 from msdnet.slices import to_grey
 from msdnet.training.data import TrainingData, load_training_data
+from msdnet.training.progress import Progress, part_of
 from msdnet.training.runs import Run, fold_networks, open_runs
 
 SYNTHETIC = "synthetic"
+_MEASURING_SHARE = 0.9
 
 
 def run_robustness(
@@ -31,6 +33,7 @@ def run_robustness(
     levels: Mapping[str, Sequence[float]] | None = None,
     device: str = "auto",
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Path:
     """The robustness table in Markdown; beside it in OUT the rows, the curves, and one slice under noise (figure 6).
 
@@ -43,6 +46,7 @@ def run_robustness(
         levels: Kind -> levels; None for all of `PERTURBATIONS`.
         device: "auto", "cpu" or "cuda".
         seed: Draws the noise.
+        progress: Called with what is being done and the share of the whole that is done, 0 to 1.
 
     Raises:
         OptionError: if there is no finished run, or a kind or level cannot be used.
@@ -55,9 +59,17 @@ def run_robustness(
     folds = next(iter(networks.values())).fold_of
     out.mkdir(parents=True, exist_ok=True)
     results = measure_robustness(
-        predictors, training_data.labelled, schema, levels, seed=seed, folds=folds, path=out / "robustness.csv"
+        predictors,
+        training_data.labelled,
+        schema,
+        levels,
+        seed=seed,
+        folds=folds,
+        path=out / "robustness.csv",
+        progress=part_of(progress, 0.0, _MEASURING_SHARE),
     )
-    table = robustness_table(results, schema, title=title)
+    part_of(progress, _MEASURING_SHARE, 1 - _MEASURING_SHARE)("tables and pictures", 0.0)
+    table = robustness_table(results, schema, title="; ".join(training_data.notes))
     table.write(out, "robustness-table")
     draw_robustness(results, schema, out, "robustness", title=title)
     name, run = next(iter(runs.items()))
@@ -66,26 +78,48 @@ def run_robustness(
     return out / "robustness-table.md"
 
 
-def draw_networks(runs_folder: Path, data: Path, out: Path, *, num_slices: int = 4, device: str = "auto") -> Path:
+def draw_networks(
+    runs_folder: Path,
+    data: Path,
+    out: Path,
+    *,
+    num_slices: int = 4,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Path:
     """A picture of typical slices with their truth and the labels of every network (figure 4), in PNG and SVG.
+
+    Beside each row stands the slice's name, as in the manifest.
 
     Args and Raises: as `run_robustness`; the slices are those of `choose_slices` for the first network.
     """
     runs, training_data = _open(runs_folder, data)
     slices = _typical(next(iter(runs.values())), training_data, num_slices)
-    predictions = {}
-    for name, run in runs.items():
+    predictions: dict[str, dict[str, Array]] = {}
+    for i, (name, run) in enumerate(runs.items()):
+        tell = part_of(progress, i / len(runs), 1 / len(runs))
         networks = fold_networks(run, training_data, device)
         settings = run.experiment.preprocessing
-        predictions[name] = {s.name: networks.predict(s, to_grey(s.image, "grey", settings)) for s in slices}
+        predictions[name] = {}
+        for k, s in enumerate(slices):
+            tell(name, k / len(slices))
+            predictions[name][s.name] = networks.predict(s, to_grey(s.image, "grey", settings))
     out.mkdir(parents=True, exist_ok=True)
     schema = get_schema(training_data.manifest.schema)
-    picture, _ = draw_side_by_side(slices, predictions, schema, out, "networks", title=_title(training_data))
+    title = _title(training_data)
+    picture, _ = draw_side_by_side(slices, predictions, schema, out, "networks", with_names=True, title=title)
     return out / picture
 
 
 def draw_features(
-    runs_folder: Path, data: Path, out: Path, *, network: str | None = None, num_slices: int = 2, device: str = "auto"
+    runs_folder: Path,
+    data: Path,
+    out: Path,
+    *,
+    network: str | None = None,
+    num_slices: int = 2,
+    device: str = "auto",
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Pictures of what the decoder's stages respond to for each class on typical slices (figure 5), PNG and SVG.
 
@@ -102,7 +136,9 @@ def draw_features(
     networks, settings = fold_networks(run, training_data, device), run.experiment.preprocessing
     out.mkdir(parents=True, exist_ok=True)
     pictures = []
-    for number, one in enumerate(_typical(run, training_data, num_slices), start=1):
+    slices = _typical(run, training_data, num_slices)
+    for number, one in enumerate(slices, start=1):
+        part_of(progress, (number - 1) / len(slices), 1 / len(slices))(f"slice {number} of {len(slices)}", 0.0)
         grey = to_grey(one.image, "grey", settings).to(choose_device(device))
         labels = networks.predict(one, grey)
         maps = compute_feature_maps(networks.of(one), grey, settings, schema, method="hires_cam")

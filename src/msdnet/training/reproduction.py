@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +29,11 @@ from msdnet.training.ablation import ablation_rows
 from msdnet.training.cross_validation import cross_validate
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
 from msdnet.training.paper import FIGURES, paper_experiments
+from msdnet.training.progress import Progress, part_of
 
 SCALES = ("quick", "full")
 NUM_PATIENTS = 20
-_COMPARISON_SHARE, _ABLATION_SHARE = 0.5, 0.4
+_COMPARISON_SHARE, _ABLATION_SHARE, _ROBUSTNESS_SHARE = 0.5, 0.4, 0.08
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def reproduce(
     scale: str,
     data: Path | None = None,
     device: str = "auto",
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """The page; what else is written: see the module's text.
 
@@ -75,7 +75,7 @@ def reproduce(
             expected="quick, or full with a data set of patients",
             do="pass --data with what `msdnet prepare` wrote",
         )
-    tell = progress or (lambda doing, share: None)
+    tell = part_of(progress, 0.0, 1.0)
     if data is None:
         data = out / "data"
         if not (data / "manifest.csv").is_file():
@@ -89,7 +89,7 @@ def reproduce(
         out / "networks",
         reference="msdnet",
         device=device,
-        progress=lambda doing, share: tell(doing, share * _COMPARISON_SHARE),
+        progress=part_of(progress, 0.0, _COMPARISON_SHARE),
     )
     rows = ablation_rows(experiments[0])
     cross_validate(
@@ -98,12 +98,18 @@ def reproduce(
         out / "ablation",
         reference=rows[-1].name,
         device=device,
-        progress=lambda doing, share: tell(doing, _COMPARISON_SHARE + share * _ABLATION_SHARE),
+        progress=part_of(progress, _COMPARISON_SHARE, _ABLATION_SHARE),
     )
     figures = out / "figures"
-    tell("robustness", _COMPARISON_SHARE + _ABLATION_SHARE)
     levels = {"noise": (0.0, 0.05, 0.10, 0.20)} if scale == "quick" else None
-    run_robustness(out / "networks", data, figures, levels=levels, device=device)
+    run_robustness(
+        out / "networks",
+        data,
+        figures,
+        levels=levels,
+        device=device,
+        progress=part_of(progress, _COMPARISON_SHARE + _ABLATION_SHARE, _ROBUSTNESS_SHARE),
+    )
     tell("pictures", 0.98)
     draw_networks(out / "networks", data, figures, device=device)
     draw_features(out / "networks", data, figures, num_slices=1, device=device)

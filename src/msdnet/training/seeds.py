@@ -18,8 +18,9 @@ from msdnet.evaluation.comparison import write_comparison
 from msdnet.evaluation.overlap import read_overlaps
 from msdnet.evaluation.seeds import average_seeds, seeds_table
 from msdnet.labels import get_schema
-from msdnet.training.cross_validation import Progress, cross_validate, table_notes
+from msdnet.training.cross_validation import cross_validate, table_notes
 from msdnet.training.processes import find_processes
+from msdnet.training.progress import Progress, part_of
 
 
 def cross_validate_seeds(
@@ -56,11 +57,7 @@ def cross_validate_seeds(
             "a seed is given twice", got=", ".join(map(str, seeds)), expected="each once", do="leave one of them out"
         )
     for i, seed in enumerate(seeds):
-
-        def tell(doing: str, share: float, i: int = i, seed: int = seed) -> None:
-            if progress is not None:
-                progress(f"seed {seed}, {doing}", (i + share) / len(seeds))
-
+        tell = part_of(progress, i / len(seeds), 1 / len(seeds), f"seed {seed}, ")
         with_seed = [dataclasses.replace(e, seed=seed) for e in experiments]
         settings = {"reference": reference, "only_folds": only_folds, "device": device}
         cross_validate(with_seed, data, out / f"seed-{seed}", **settings, progress=tell)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ class Options:
         window: LOW, HIGH for files that are neither HU nor 8-bit grey.
         grey: The values are grey, 0 to 255.
         near_duplicate: Smallest similarity of near-duplicates; None for the layout's own.
-        num_patients: Phantom: how many.
+        num_patients: Phantom: how many; None for 20.
         shape: Phantom: slices, rows, columns.
         seed: Phantom: the first patient's seed.
     """
@@ -36,7 +36,7 @@ class Options:
     window: tuple[float, float] | None = None
     grey: bool = False
     near_duplicate: float | None = None
-    num_patients: int = 20
+    num_patients: int | None = None
     shape: tuple[int, int, int] = (8, 128, 128)
     seed: int = 0
 

@@ -15,6 +15,8 @@ from msdnet.data.training_slice import Array
 from msdnet.errors import OptionError
 from msdnet.labels import LabelSchema
 
+NUM_PATIENTS = 20
+
 
 def draft_phantom(source: Path, out: Path, schema: LabelSchema, options: Options) -> Draft:
     """One row per slice of the NIfTI files in OUT/images and OUT/labels, which are made here.
@@ -24,10 +26,13 @@ def draft_phantom(source: Path, out: Path, schema: LabelSchema, options: Options
     Raises:
         OptionError: if there is no patient to make, or if an argument of the phantom cannot be used.
     """
-    if options.num_patients < 1:
-        raise OptionError("no patient to make", got=str(options.num_patients), expected="1 or more", do="ask for more")
+    num_patients = NUM_PATIENTS if options.num_patients is None else options.num_patients
+    if num_patients < 1:
+        raise OptionError(
+            "no patient to make", got=f"--patients {num_patients}", expected="1 or more", do="ask for more"
+        )
     rows: list[Row] = []
-    for index in range(options.num_patients):
+    for index in range(num_patients):
         seed = options.seed + index
         name = f"phantom-{seed:04d}"
         lesions = () if index % 2 else ("ggo", "interstitial", "consolidation")
