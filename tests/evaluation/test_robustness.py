@@ -9,9 +9,9 @@ from torch import Tensor
 
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError, SchemaError
-from msdnet.evaluation.noise_picture import draw_noise_picture
+from msdnet.evaluation.pictures.noise_picture import draw_noise_picture
+from msdnet.evaluation.pictures.robustness_figures import draw_robustness, robustness_table
 from msdnet.evaluation.robustness import Condition, measure_robustness, perturb_slice, read_robustness
-from msdnet.evaluation.robustness_figures import draw_robustness, robustness_table
 from msdnet.labels import get_schema
 
 SCHEMA = get_schema("ggo-consolidation")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import OptionError
-from msdnet.evaluation.feature_map_figures import draw_feature_maps
-from msdnet.evaluation.feature_maps import compute_feature_maps
-from msdnet.evaluation.noise_picture import draw_noise_picture
 from msdnet.evaluation.overlap import read_overlaps
+from msdnet.evaluation.pictures.feature_map_figures import draw_feature_maps
+from msdnet.evaluation.pictures.feature_maps import compute_feature_maps
+from msdnet.evaluation.pictures.noise_picture import draw_noise_picture
+from msdnet.evaluation.pictures.robustness_figures import draw_robustness, robustness_table
+from msdnet.evaluation.pictures.side_by_side import choose_slices, draw_side_by_side
 from msdnet.evaluation.robustness import measure_robustness
-from msdnet.evaluation.robustness_figures import draw_robustness, robustness_table
-from msdnet.evaluation.side_by_side import choose_slices, draw_side_by_side
 from msdnet.labels import get_schema
 from msdnet.prediction.device import choose_device
 from msdnet.slices import to_grey

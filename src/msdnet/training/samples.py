@@ -10,7 +10,7 @@ import lightning as L
 
 from msdnet.config import Experiment
 from msdnet.data.training_slice import TrainingSlice
-from msdnet.evaluation.side_by_side import draw_side_by_side
+from msdnet.evaluation.pictures.side_by_side import draw_side_by_side
 from msdnet.labels import get_schema
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.slices import to_grey

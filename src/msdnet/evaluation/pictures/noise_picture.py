@@ -7,11 +7,11 @@ from pathlib import Path
 
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError
-from msdnet.evaluation.drawing import Sheet, draw_grey, draw_labels, join_title
 from msdnet.evaluation.overlap import count_overlap
 from msdnet.evaluation.perturbations import get_perturbation
+from msdnet.evaluation.pictures.drawing import Sheet, draw_grey, draw_labels, join_title
+from msdnet.evaluation.pictures.side_by_side import DSC_FOOT, dsc_caption
 from msdnet.evaluation.robustness import Predictor, perturb_slice
-from msdnet.evaluation.side_by_side import DSC_FOOT, dsc_caption
 from msdnet.labels import LabelSchema
 
 

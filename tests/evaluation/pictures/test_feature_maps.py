@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from msdnet.config import Preprocessing
 from msdnet.errors import OptionError, SchemaError
-from msdnet.evaluation.feature_map_figures import draw_feature_maps
-from msdnet.evaluation.feature_maps import compute_feature_maps
+from msdnet.evaluation.pictures.feature_map_figures import draw_feature_maps
+from msdnet.evaluation.pictures.feature_maps import compute_feature_maps
 from msdnet.labels import get_schema
 from msdnet.networks import MSDNet, build_network
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from msdnet.evaluation.drawing import FAINT, PAGE_WIDTH, SMALL_SIZE, TEXT_SIZE, join_title, save_figure
 from msdnet.evaluation.figures import Estimate, estimate, mean_of
 from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.perturbations import PERTURBATIONS, get_perturbation
+from msdnet.evaluation.pictures.drawing import FAINT, PAGE_WIDTH, SMALL_SIZE, TEXT_SIZE, join_title, save_figure
 from msdnet.evaluation.rendering import Cell, Column, Table
 from msdnet.evaluation.robustness import Condition, Results
 from msdnet.evaluation.tables import rows_of, titles

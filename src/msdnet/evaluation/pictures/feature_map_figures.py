@@ -11,8 +11,8 @@ from torch import Tensor
 
 from msdnet.data.training_slice import Array
 from msdnet.errors import SchemaError
-from msdnet.evaluation.drawing import SMALL_SIZE, TEXT_SIZE, Sheet, draw_grey, draw_labels, join_title
-from msdnet.evaluation.feature_maps import METHODS, Method
+from msdnet.evaluation.pictures.drawing import SMALL_SIZE, TEXT_SIZE, Sheet, draw_grey, draw_labels, join_title
+from msdnet.evaluation.pictures.feature_maps import METHODS, Method
 from msdnet.labels import LabelSchema
 
 _COLOURS = "turbo"

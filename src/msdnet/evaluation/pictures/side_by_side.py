@@ -12,8 +12,8 @@ import numpy as np
 
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import DatasetError, OptionError
-from msdnet.evaluation.drawing import Sheet, draw_grey, draw_labels, join_title
 from msdnet.evaluation.overlap import ANY_LESION, SliceOverlap, count_overlap
+from msdnet.evaluation.pictures.drawing import Sheet, draw_grey, draw_labels, join_title
 from msdnet.labels import LabelSchema
 
 MAX_ROWS = 8

@@ -10,9 +10,9 @@ from PIL import Image
 
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError, SchemaError
-from msdnet.evaluation.drawing import Sheet, draw_grey, draw_labels
 from msdnet.evaluation.overlap import SliceOverlap
-from msdnet.evaluation.side_by_side import MAX_ROWS, choose_slices, draw_side_by_side
+from msdnet.evaluation.pictures.drawing import Sheet, draw_grey, draw_labels
+from msdnet.evaluation.pictures.side_by_side import MAX_ROWS, choose_slices, draw_side_by_side
 from msdnet.labels import get_schema
 
 SCHEMA = get_schema("ggo-consolidation")
