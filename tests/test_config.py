@@ -74,3 +74,11 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
 def test_a_value_out_of_range_is_refused(kind: type, arguments: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         kind(**arguments)
+
+
+def test_a_start_that_was_drawn_at_random_cannot_be_kept() -> None:
+    stage = Stage(steps=1, start_share=0.3)
+    assert Experiment(name="a", training=stage, pretraining=Stage(steps=1)).training.start_share == 0.3
+    for wrong in ({"training": stage}, {"training": Stage(steps=1), "pretraining": stage}):
+        with pytest.raises(OptionError, match="start_share"):
+            Experiment(name="a", **wrong)

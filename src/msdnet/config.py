@@ -104,7 +104,7 @@ class Stage:
         steps: Optimiser steps; or give epochs.
         epochs: Passes over the labelled slices (over the weak ones in a stage without labels) instead of steps.
         num_labelled: Slices with true labels in each batch, over all processes.
-        num_weak: Slices with a weak "any lesion" target in each batch.
+        num_weak: Slices with a weak target, a guess, in each batch.
         optimizer: "adamw", or "adam" as in the paper (both with betas 0.9 and 0.999).
         learning_rate: Largest learning rate.
         schedule: "cosine": linear warm-up over the first 5 % of the steps, then cosine to 1 %; "step": x 0.1 every
@@ -119,7 +119,8 @@ class Stage:
         ema_decay: Decay per step of the moving average of the weights, which is what the stage yields; 0 for the last
             step's weights.
         start_share: How much of the weights that the stage started from is in what it yields: start_share x those +
-            (1 - start_share) x the trained ones. After a pretraining this keeps what few slices would unlearn.
+            (1 - start_share) x the trained ones. After a pretraining this keeps what few slices would unlearn;
+            batch norm's statistics are mixed too, and the logged validation loss is that of the trained weights alone.
             Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
         size: Side of the training slices; None for that of the preprocessing.
         patience: Stop after so many epochs without a smaller validation loss, and keep the best weights; None never
@@ -242,6 +243,13 @@ class Experiment:
             "proportion, inverse or none",
         )
         _require(self.weak_classes in ("any", "density"), "weak_classes", self.weak_classes, "any or density")
+        without_start = [self.pretraining] if self.pretraining is not None else [self.training]
+        _require(
+            all(stage.start_share == 0 for stage in without_start),
+            "start_share",
+            max(stage.start_share for stage in without_start),
+            "0 where a stage starts from random weights: only what follows a pretraining can keep some of it",
+        )
         if self.weak_classes == "density":
             _require(self.schema == "ggo-consolidation", "schema", self.schema, "ggo-consolidation for density")
         precisions = ("bf16-mixed", "16-mixed", "32-true")

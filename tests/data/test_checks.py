@@ -45,7 +45,7 @@ def test_all_faults_are_told_at_once(write_pictures: Callable[..., Path], draw_p
         "a label map without image: p4",
         "an image of one grey only: p5",
         "the file cannot be read",
-        ": p6.png (a damaged or truncated file (",
+        ": images/p6.png (a damaged or truncated file (",
         "the same image twice (perhaps turned) with different labels: p7, p9",
     ):
         assert told in text
@@ -153,7 +153,7 @@ def test_values_that_are_neither_hu_nor_grey_need_a_window(
     write_volume(tmp_path / "images/a.nii.gz", (draw_volume(0) / 1200.0).astype(np.float32))
     write_volume(tmp_path / "labels/a.nii.gz", np.zeros((30, 24, 5), np.uint8))
     with pytest.raises(
-        DatasetError, match=r"do not look like HU .*LOW,HIGH.*: a.nii.gz \(values from .*\)\n"
+        DatasetError, match=r"do not look like HU .*LOW,HIGH.*: images/a.nii.gz \(values from .*\)\n"
     ) as refused:
         prepare(tmp_path, tmp_path, SCHEMA)
     assert str(refused.value).count("a.nii.gz") == str(refused.value).count("--window") == 1  # not for each slice
@@ -172,7 +172,7 @@ def test_a_missing_window_of_many_pictures_is_told_once(
     with pytest.raises(DatasetError) as refused:
         prepare(folder, folder, SCHEMA)
     assert str(refused.value).count("--window") == 1
-    assert "p0.png (values from 2000 to 53000), p1.png (" in str(refused.value)
+    assert "images/p0.png (values from 2000 to 53000), images/p1.png (" in str(refused.value)
     assert " and 4 more" in str(refused.value)
 
 
@@ -186,4 +186,4 @@ def test_targets_of_other_numbers_are_refused(write_pictures: Callable[..., Path
     with pytest.raises(DatasetError) as refused:
         prepare(folder, folder, SCHEMA)
     assert "a weak target with values from 300 to 300, not 0 to 255: u" in str(refused.value)
-    assert "the file is no label map (save it so): p1.png (pixels of type RGB)" in str(refused.value)
+    assert "the file is no label map (save it so): labels/p1.png (pixels of type RGB)" in str(refused.value)

@@ -166,9 +166,10 @@ def test_pooling_sums_the_pixels_of_a_patient() -> None:
     ]
 
 
-def test_the_committed_rows_give_the_committed_table() -> None:
+@pytest.mark.parametrize("weights", ["resnet18-v1", "resnet18-v2"])
+def test_the_committed_rows_give_the_committed_table(weights: str) -> None:
     docs = Path(__file__).parents[2] / "docs"
-    rows = read_overlaps(docs / "results" / "resnet18-v1-per-slice.csv")
+    rows = read_overlaps(docs / "results" / f"{weights}-per-slice.csv")
     table, _ = overlap_table(rows, SCHEMA).split("\n\n", 1)
     assert table in (docs / "results.md").read_text(encoding="utf-8")
 

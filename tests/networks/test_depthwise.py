@@ -25,8 +25,9 @@ def test_training_gives_what_the_plain_convolution_gives(size: int, sides: tuple
 def test_mixed_precision_keeps_types_and_gives_nearly_the_same() -> None:
     torch.manual_seed(0)
     convolution = DepthwiseConv2d(4, 15)
-    features = torch.randn(2, 4, 16, 16, requires_grad=True)
-    exact = torch.autograd.grad(convolution(features).sum(), (features, convolution.weight))
+    features = torch.randn(2, 4, 16, 16).contiguous(memory_format=torch.channels_last).requires_grad_()
+    exact = torch.autograd.grad(convolution.eval()(features).sum(), (features, convolution.weight))
+    convolution.train()
     with torch.autocast("cpu", torch.bfloat16):
         output = convolution(features)
     assert output.dtype == torch.bfloat16
@@ -34,6 +35,18 @@ def test_mixed_precision_keeps_types_and_gives_nearly_the_same() -> None:
     for ours, full in zip(mixed, exact, strict=True):
         assert ours.dtype == torch.float32
         assert torch.allclose(ours, full, atol=0.02 * full.abs().max().item())
+
+
+def test_the_gradients_are_those_of_finite_differences() -> None:
+    torch.manual_seed(0)
+    convolution = DepthwiseConv2d(2, 7).double()
+    assert torch.autograd.gradcheck(convolution, torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True))
+    features = torch.randn(2, 2, 5, 6, dtype=torch.float64)
+
+    def by_kernel(kernel: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(convolution, {"weight": kernel}, (features,))
+
+    assert torch.autograd.gradcheck(by_kernel, convolution.weight.detach().clone().requires_grad_())
 
 
 def test_correlation_reaches_no_place_around_the_edge() -> None:

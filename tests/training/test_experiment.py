@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from msdnet.training.cross_validation import cross_validate, cross_validate_netw
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.experiment import run_experiment
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
+from msdnet.training.run_folder import claim
 from msdnet.training.runs import fold_networks, open_runs
 from msdnet.training.seeds import cross_validate_seeds
 from msdnet.training.stage import run_stage
@@ -149,6 +151,16 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
         run_experiment(other, data_set, tmp_path / "out", device="cpu")
 
 
+def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:
+    claim(tmp_path, SHORT, "0" * 64)
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["experiment"]["weak_classes"], record["experiment"]["training"]["start_share"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    claim(tmp_path, SHORT, "0" * 64)
+    with pytest.raises(OptionError, match="changed since: weak_classes"):
+        claim(tmp_path, dataclasses.replace(SHORT, weak_classes="density"), "0" * 64)
+
+
 def test_networks_are_compared_on_the_same_folds(tmp_path: Path, data_set: Path) -> None:
     rival = dataclasses.replace(SHORT, name="rival", network="unet", network_arguments={"width": 4}, pretraining=None)
     table = cross_validate([SHORT, rival], data_set, tmp_path / "out", device="cpu")
@@ -256,10 +268,12 @@ def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, dat
     with (tmp_path / "out" / "robustness.csv").open() as file:
         folds = {(row["name"], int(row["fold"])) for row in csv.DictReader(file)}
     assert folds == {(r.name, r.fold) for r in read_overlaps(tmp_path / "run" / "tiny" / "per_slice.csv")}
-    draw_networks(*where, num_slices=2, device="cpu", progress=tell)
-    assert told_shares() == [0, 0.25, 0.5, 0.75]
-    drawn = (tmp_path / "out" / "networks.svg").read_text()
-    assert sum(f"<!-- {one.name} -->" in drawn for one in load_training_data(data_set, SHORT).labelled) == 2
+    for with_names, num_named in ((True, 2), (False, 0)):
+        draw_networks(*where, num_slices=2, with_names=with_names, device="cpu", progress=tell)
+        assert told_shares() == [0, 0.25, 0.5, 0.75]
+        drawn = (tmp_path / "out" / "networks.svg").read_text()
+        names = [one.name for one in load_training_data(data_set, SHORT).labelled]
+        assert sum(f"<!-- {name} -->" in drawn for name in names) == num_named
     draw_features(*where, num_slices=2, device="cpu", progress=tell)
     assert told_shares() == [0, 0.5]
     for name in ("robustness", "noise", "networks", "features-1"):

@@ -55,6 +55,12 @@ def test_weak_loss_tells_the_classes_apart_where_the_guess_does() -> None:
     assert loss.item() == pytest.approx(cross_entropy + sum(dice) / 2, rel=1e-5)
 
 
+def test_guesses_that_are_rounded_up_leave_no_negative_background() -> None:
+    weak = torch.full((1, 2, 2, 2), 128 / 255)
+    logits = torch.tensor([-200.0, 0.0, 0.0])[None, :, None, None].expand(1, 3, 2, 2)
+    assert weak_loss(logits, weak).item() > 0
+
+
 def test_class_weights_follow_their_rule() -> None:
     counts = torch.tensor([80, 15, 5])
     assert class_weights(counts, "proportion").tolist() == pytest.approx([0.2, 0.85, 0.95])

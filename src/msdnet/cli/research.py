@@ -56,7 +56,8 @@ def train(arguments: argparse.Namespace) -> int:
 
     from msdnet.training import run_experiment
 
-    with progress_bar(1.0, quiet=arguments.quiet) as advance:
+    quiet = _is_quiet(arguments)
+    with progress_bar(1.0, quiet=quiet) as advance:
         weights = run_experiment(
             experiment,
             arguments.data,
@@ -65,9 +66,11 @@ def train(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             progress=advance,
         )
+    if quiet:
+        return 0
     if arguments.fold:
         _say_what_is_left(arguments)
-    elif not arguments.quiet:
+    else:
         print((arguments.out / "summary.md").read_text(encoding="utf-8"))
         print(f"Under more conventions: {arguments.out / 'table.md'}")
         print(f"Weights: {weights}")
@@ -132,7 +135,13 @@ def figure(arguments: argparse.Namespace) -> int:
 
     where = arguments.run_folder, arguments.data, arguments.out
     with progress_bar(1.0, quiet=arguments.quiet) as advance:
-        picture = draw_networks(*where, num_slices=arguments.num_slices, device=arguments.device, progress=advance)
+        picture = draw_networks(
+            *where,
+            num_slices=arguments.num_slices,
+            with_names=arguments.names,
+            device=arguments.device,
+            progress=advance,
+        )
     if not arguments.quiet:
         print(f"Picture: {picture}")
     return 0
@@ -190,13 +199,12 @@ def _mapping(pairs: Sequence[tuple[T, V]]) -> dict[T, V]:
 
 
 def _compare(experiments: Sequence[Experiment], arguments: argparse.Namespace, reference: str | None) -> int:
-    from msdnet.training import cross_validate as run
-    from msdnet.training import cross_validate_seeds
+    from msdnet.training import cross_validate, cross_validate_seeds
 
-    if arguments.seed:
-        run = functools.partial(cross_validate_seeds, seeds=arguments.seed)
-    with progress_bar(1.0, quiet=arguments.quiet) as advance:
-        table = run(
+    train_all = functools.partial(cross_validate_seeds, seeds=arguments.seed) if arguments.seed else cross_validate
+    quiet = _is_quiet(arguments)
+    with progress_bar(1.0, quiet=quiet) as advance:
+        table = train_all(
             experiments,
             arguments.data,
             arguments.out,
@@ -205,19 +213,27 @@ def _compare(experiments: Sequence[Experiment], arguments: argparse.Namespace, r
             device=arguments.device,
             progress=advance,
         )
+    if quiet:
+        return 0
     if arguments.fold:
         _say_what_is_left(arguments)
-    elif not arguments.quiet:
+    else:
         print(table.read_text(encoding="utf-8"))
         print(f"Tables: {arguments.out}")
     return 0
 
 
+def _is_quiet(arguments: argparse.Namespace) -> bool:
+    """Whether to say nothing: asked for, or one of several processes that another one speaks and writes for."""
+    from msdnet.training.processes import find_processes
+
+    return arguments.quiet or not find_processes().writes
+
+
 def _say_what_is_left(arguments: argparse.Namespace) -> None:
-    if not arguments.quiet:
-        done = ", ".join(map(str, sorted(set(arguments.fold))))
-        print(f"Trained: fold {done} in {arguments.out}")
-        print("When every fold is, the same command without --fold does the rest.")
+    done = ", ".join(map(str, sorted(set(arguments.fold))))
+    print(f"Trained: fold {done} in {arguments.out}")
+    print("When every fold is, the same command without --fold does the rest.")
 
 
 def _read_experiments(paths: Sequence[Path], device: str) -> list[Experiment]:

@@ -171,9 +171,9 @@ class SliceReader:
                 stack: Stack | Fault = self._read_image(path) if kind == "image" else read_label_map(path)
             except InputError as error:
                 what = error.what.replace(path.name, "the file")
-                stack = Fault(f"{what} ({error.do})", f"{path.name} ({error.got})")
+                stack = Fault(f"{what} ({error.do})", f"{path.parent.name}/{path.name} ({error.got})")
             except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
-                stack = Fault(f"the file cannot be read ({type(error).__name__})", path.name)
+                stack = Fault(f"the file cannot be read ({type(error).__name__})", f"{path.parent.name}/{path.name}")
             self._kept[kind] = path, stack
         return self._kept[kind][1]
 

@@ -23,7 +23,8 @@ def split_by_density(image: Array, weak: Array) -> Array:
 
     Shapes: image (H, W) uint8 grey with lung and tissue where the labelled slices have them, weak (H, W) uint8.
     Source: the definitions in Hansell et al., "Fleischner Society: Glossary of Terms for Thoracic Imaging", Radiology
-    2008, doi:10.1148/radiol.2462070712. The bounds are ours (docs/decisions/006).
+    2008, doi:10.1148/radiol.2462070712. The bounds are ours (docs/decisions/006); they
+    hold for grey that lies as that of the labelled slices, as the default window gives it.
     """
     lesion = weak.astype(np.float32) / 255
     weight = ndimage.gaussian_filter(lesion, SMOOTHING_PIXELS)

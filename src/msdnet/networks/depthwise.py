@@ -69,7 +69,10 @@ def correlate(features: Tensor, gradient: Tensor, size: int) -> Tensor:
     half = size // 2
     padded = [-(-max(n + half, size) // 8) * 8 for n in features.shape[-2:]]  # sizes that transform fast
     of_features, of_gradient = (
-        torch.fft.rfft2(maps.float().contiguous(memory_format=torch.contiguous_format), s=padded)
+        torch.fft.rfft2(
+            maps.to(torch.promote_types(maps.dtype, torch.float32)).contiguous(memory_format=torch.contiguous_format),
+            s=padded,
+        )
         for maps in (features, gradient)
     )
     product = (of_features * of_gradient.conj()).sum(dim=0)

@@ -84,12 +84,13 @@ def draw_networks(
     out: Path,
     *,
     num_slices: int = 4,
+    with_names: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Path:
     """A picture of typical slices with their truth and the labels of every network (figure 4), in PNG and SVG.
 
-    Beside each row stands the slice's name, as in the manifest.
+    Beside each row stands a letter; with_names: the slice's name in the manifest, which may come from a file name.
 
     Args and Raises: as `run_robustness`; the slices are those of `choose_slices` for the first network.
     """
@@ -107,7 +108,7 @@ def draw_networks(
     out.mkdir(parents=True, exist_ok=True)
     schema = get_schema(training_data.manifest.schema)
     title = _title(training_data)
-    picture, _ = draw_side_by_side(slices, predictions, schema, out, "networks", with_names=True, title=title)
+    picture, _ = draw_side_by_side(slices, predictions, schema, out, "networks", with_names=with_names, title=title)
     return out / picture
 
 

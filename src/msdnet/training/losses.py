@@ -37,10 +37,10 @@ def weak_loss(logits: Tensor, weak: Tensor) -> Tensor:
     """
     log_p = logits.log_softmax(dim=1)
     log_background, log_lesions = log_p[:, :1], log_p[:, 1:]
-    any_lesion = weak.sum(dim=1, keepdim=True)
+    background = (1 - weak.sum(dim=1, keepdim=True)).clamp(min=0)  # rounded guesses may sum to a little more than 1
     if weak.shape[1] == 1:
         log_lesions = torch.logsumexp(log_lesions, dim=1, keepdim=True)
-    per_pixel = (weak * log_lesions).sum(dim=1, keepdim=True) + (1 - any_lesion) * log_background
+    per_pixel = (weak * log_lesions).sum(dim=1, keepdim=True) + background * log_background
     return -per_pixel.mean() + dice_loss(log_lesions.exp(), weak)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import msdnet
-from msdnet.config import Experiment
+from msdnet.config import Experiment, experiment_from
 from msdnet.errors import OptionError
 from msdnet.files import alone_in, whole_file
 
@@ -32,7 +32,8 @@ def claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
                 unfinished.write_text(json.dumps(record | {"versions": versions()}, indent=2) + "\n", encoding="utf-8")
             return
     before = json.loads(path.read_text(encoding="utf-8"))
-    changed = [k for k, v in record["experiment"].items() if before["experiment"].get(k) != v]
+    then = as_plain(experiment_from(before["experiment"]))  # with the defaults of keys that were not known yet
+    changed = [k for k, v in record["experiment"].items() if then[k] != v]
     changed += ["the data"] if before["data_sha256"] != data_sha256 else []
     if changed:
         raise OptionError(

@@ -49,18 +49,28 @@ def cross_validate_seeds(
         progress: As there.
 
     Raises:
-        OptionError: if a seed is given twice; and as `cross_validate`.
+        OptionError: if a seed is given twice or none is; and as `cross_validate`, for a later seed when it begins.
         DatasetError: as `cross_validate`.
     """
-    if len(set(seeds)) < len(seeds):
+    if not seeds or len(set(seeds)) < len(seeds):
         raise OptionError(
-            "a seed is given twice", got=", ".join(map(str, seeds)), expected="each once", do="leave one of them out"
+            "a seed is given twice, or none is",
+            got=", ".join(map(str, seeds)) or "none",
+            expected="at least one, each once",
+            do="correct the list of seeds",
         )
     for i, seed in enumerate(seeds):
         tell = part_of(progress, i / len(seeds), 1 / len(seeds), f"seed {seed}, ")
         with_seed = [dataclasses.replace(e, seed=seed) for e in experiments]
-        settings = {"reference": reference, "only_folds": only_folds, "device": device}
-        cross_validate(with_seed, data, out / f"seed-{seed}", **settings, progress=tell)  # type: ignore[arg-type]
+        cross_validate(
+            with_seed,
+            data,
+            out / f"seed-{seed}",
+            reference=reference,
+            only_folds=only_folds,
+            device=device,
+            progress=tell,
+        )
     if only_folds:
         return out
     if find_processes().writes:
@@ -69,8 +79,9 @@ def cross_validate_seeds(
             e.name: {seed: read_overlaps(out / f"seed-{seed}" / e.name / "per_slice.csv") for seed in seeds}
             for e in experiments
         }
+        about = f"mean of seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"one seed ({seeds[0]})"
         folders = {e.name: [out / f"seed-{seed}" / e.name for seed in seeds] for e in experiments}
-        notes = table_notes(folders, read_manifest(data), [f"mean of seeds {', '.join(map(str, seeds))}"])
+        notes = table_notes(folders, read_manifest(data), [about])
         averaged = {name: average_seeds(list(rows.values())) for name, rows in by_seed.items()}
         write_comparison(averaged, schema, out, reference=reference or experiments[0].name, notes=notes)
         seeds_table(by_seed, schema, notes=notes).write(out, "seeds")

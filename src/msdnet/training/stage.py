@@ -80,14 +80,14 @@ def run_stage(
                 steps_per_epoch=batches.steps_per_epoch,
                 seed=seed,
             )
-            start = {name: value.clone() for name, value in network.state_dict().items()}
+            start = {n: v.clone() for n, v in network.state_dict().items()} if stage.start_share else {}
             trainer = _trainer(batches, experiment.precision, folder, device, processes, callbacks)
             _fit(trainer, module, batches, folder / "newest.ckpt")
             if processes.writes:
                 best = folder / "best.ckpt"
                 weights = _averaged(best) if best.is_file() else module.average.module.state_dict()
                 with whole_file(result) as unfinished:
-                    save_file(_contiguous(_mixed(weights, start, stage.start_share)), unfinished)
+                    save_file(_contiguous(_mixed(weights, start, stage.start_share) if start else weights), unfinished)
             trainer.strategy.barrier()
     network.load_state_dict(load_file(result))
     return network.eval()
