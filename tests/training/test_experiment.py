@@ -124,8 +124,20 @@ def test_several_seeds_give_their_mean_and_spread(tmp_path: Path, data_set: Path
     first, second = (load_file(tmp_path / f"out/seed-{s}/tiny/fold-0/weights.safetensors") for s in (3, 5))
     assert any(not torch.equal(first[name], second[name]) for name in first)
     assert len(open_runs(tmp_path / "out/seed-3")) == 2  # each seed is a run of its own
+    with pytest.raises(OptionError, match=r"several seeds(.|\n)*seed-3"):
+        open_runs(tmp_path / "out")
+    with pytest.raises(OptionError, match="a comparison with --seed"):
+        cross_validate([SHORT, rival], data_set, tmp_path / "out", device="cpu")
     with pytest.raises(OptionError, match="twice"):
         cross_validate_seeds([SHORT], data_set, tmp_path / "out", seeds=[3, 3], device="cpu")
+
+
+def test_what_stands_against_a_later_seed_is_said_before_the_first_is_trained(tmp_path: Path, data_set: Path) -> None:
+    claim(tmp_path / "out/seed-5/tiny", dataclasses.replace(SHORT, seed=5, focal_gamma=1.0), "0" * 64)
+    with pytest.raises(OptionError, match="changed since: focal_gamma, the data"):
+        cross_validate_seeds([SHORT], data_set, tmp_path / "out", seeds=[3, 5], device="cpu")
+    assert not (tmp_path / "out/seed-3").exists()
+    assert not (tmp_path / "out/run.json").exists()
 
 
 def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: Path) -> None:
@@ -149,6 +161,8 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
     other = dataclasses.replace(experiment, focal_gamma=1.0)
     with pytest.raises(OptionError, match="focal_gamma"):
         run_experiment(other, data_set, tmp_path / "out", device="cpu")
+    with pytest.raises(OptionError, match="a run of `msdnet train`"):
+        cross_validate([experiment], data_set, tmp_path / "out", device="cpu")
 
 
 def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:

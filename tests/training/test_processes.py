@@ -15,9 +15,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from msdnet.cli import main
 from msdnet.config import read_experiment
 from msdnet.data.preparation import prepare
 from msdnet.errors import OptionError
+from msdnet.evaluation.overlap import read_overlaps
 from msdnet.training.cross_validation import cross_validate
 
 EXPERIMENT = """
@@ -104,6 +106,15 @@ def test_killed_between_folds_or_shared_by_processes_a_run_ends_with_the_same_we
         assert all(torch.equal(expected[key], weights[key]) for key in expected), name
         for file in ("comparison.csv", "tiny/per_slice.csv", "folds.csv"):
             assert (where[name] / file).read_bytes() == (where["whole"] / file).read_bytes(), (name, file)
+
+
+def test_the_command_trains_with_each_seed(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = experiment.parent / "out"
+    assert main(_command(experiment, out, "--seed", "3", "--seed", "5")[2:]) == 0
+    assert "mean of seeds 3, 5" in capsys.readouterr().out
+    assert sorted(p.name for p in out.glob("seed-*")) == ["seed-3", "seed-5"]
+    assert {read_overlaps(p)[0].name for p in out.glob("seed-*/tiny/per_slice.csv")} == {"0"}
+    assert "| tiny |" in (out / "seeds.md").read_text(encoding="utf-8")
 
 
 def test_a_fold_that_does_not_exist_is_refused(experiment: Path) -> None:

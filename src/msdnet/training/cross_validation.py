@@ -37,7 +37,7 @@ from msdnet.training.data import TrainingData, data_notes, load_training_data
 from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, StepProgress, part_of
 from msdnet.training.run_folder import claim
-from msdnet.training.runs import write_order
+from msdnet.training.runs import check_order, write_order
 from msdnet.training.samples import SampleDrawing
 from msdnet.training.stage import run_stage
 
@@ -70,7 +70,8 @@ def cross_validate(
         OptionError: if the experiments do not fit together or to the data, or OUT holds another run.
         DatasetError: if the data cannot be used; before anything is trained.
     """
-    names = _check_together(experiments, reference)
+    names = check_together(experiments, reference)
+    check_order(out)
     for experiment in experiments:
         check_experiment(experiment, only_folds)
     sets = [load_training_data(data, e) for e in experiments]
@@ -151,6 +152,29 @@ def cross_validate_network(
         write_overlaps(folder / "per_slice.csv", rows)
         figures_table(rows, get_schema(experiment.schema), notes=data.notes).write(folder, "table")
     return rows
+
+
+def check_together(experiments: Sequence[Experiment], reference: str | None) -> list[str]:
+    """The experiments' names, in their order.
+
+    Raises:
+        OptionError: if they do not fit together.
+    """
+    names = [e.name for e in experiments]
+    faults = [f"{n!r} is the name of two experiments" for n in sorted({n for n in names if names.count(n) > 1})]
+    for key in ("schema", "num_folds", "fold_seed"):
+        found = {str(getattr(e, key)) for e in experiments}
+        faults += [f"{key} is {' and '.join(sorted(found))}"] if len(found) > 1 else []
+    if reference is not None and reference not in names:
+        faults.append(f"the reference {reference!r} is none of them")
+    if faults:
+        raise OptionError(
+            "these experiments cannot be compared",
+            got="; ".join(faults),
+            expected="different names, one schema, the same folds, and a reference among them",
+            do="correct the experiment files",
+        )
+    return names
 
 
 def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -> None:
@@ -245,21 +269,3 @@ def _build(experiment: Experiment) -> nn.Module:
         in_channels=1,
         **experiment.network_arguments,
     )
-
-
-def _check_together(experiments: Sequence[Experiment], reference: str | None) -> list[str]:
-    names = [e.name for e in experiments]
-    faults = [f"{n!r} is the name of two experiments" for n in sorted({n for n in names if names.count(n) > 1})]
-    for key in ("schema", "num_folds", "fold_seed"):
-        found = {str(getattr(e, key)) for e in experiments}
-        faults += [f"{key} is {' and '.join(sorted(found))}"] if len(found) > 1 else []
-    if reference is not None and reference not in names:
-        faults.append(f"the reference {reference!r} is none of them")
-    if faults:
-        raise OptionError(
-            "these experiments cannot be compared",
-            got="; ".join(faults),
-            expected="different names, one schema, the same folds, and a reference among them",
-            do="correct the experiment files",
-        )
-    return names

@@ -72,8 +72,8 @@ def run_robustness(
     table = robustness_table(results, schema, title="; ".join(training_data.notes))
     table.write(out, "robustness-table")
     draw_robustness(results, schema, out, "robustness", title=title)
-    name, run = next(iter(runs.items()))
-    [one] = _typical(run, training_data, 1)
+    name = _leading(runs)
+    [one] = _typical(runs[name], training_data, 1)
     draw_noise_picture(one, predictors[name], schema, out, "noise", seed=seed, title=title)
     return out / "robustness-table.md"
 
@@ -92,10 +92,11 @@ def draw_networks(
 
     Beside each row stands a letter; with_names: the slice's name in the manifest, which may come from a file name.
 
-    Args and Raises: as `run_robustness`; the slices are those of `choose_slices` for the first network.
+    Args and Raises: as `run_robustness`; the slices are those of `choose_slices` for the first MSD-Net, else the first
+    run.
     """
     runs, training_data = _open(runs_folder, data)
-    slices = _typical(next(iter(runs.values())), training_data, num_slices)
+    slices = _typical(runs[_leading(runs)], training_data, num_slices)
     predictions: dict[str, dict[str, Array]] = {}
     for i, (name, run) in enumerate(runs.items()):
         tell = part_of(progress, i / len(runs), 1 / len(runs))
@@ -124,15 +125,14 @@ def draw_features(
 ) -> list[Path]:
     """Pictures of what the decoder's stages respond to for each class on typical slices (figure 5), PNG and SVG.
 
-    Args and Raises: as `run_robustness`; network: the run's name, by default the first one that shows its decoder.
+    Args and Raises: as `run_robustness`; network: the run's name, by default the first MSD-Net, or the first run.
     """
     runs, training_data = _open(runs_folder, data)
     if network is not None and network not in runs:
         raise OptionError(
             f"there is no run {network!r}", got=network, expected="one of " + ", ".join(runs), do="choose one of these"
         )
-    fitting = [n for n, r in runs.items() if r.experiment.network == "msdnet"]
-    name = network or next(iter(fitting), next(iter(runs)))
+    name = network or _leading(runs)
     run, schema = runs[name], get_schema(training_data.manifest.schema)
     networks, settings = fold_networks(run, training_data, device), run.experiment.preprocessing
     out.mkdir(parents=True, exist_ok=True)
@@ -160,6 +160,11 @@ def draw_features(
 def _open(runs_folder: Path, data: Path) -> tuple[dict[str, Run], TrainingData]:
     runs = open_runs(runs_folder)
     return runs, load_training_data(data, next(iter(runs.values())).experiment)
+
+
+def _leading(runs: Mapping[str, Run]) -> str:
+    """The run that pictures are chosen by: the first MSD-Net, else the first."""
+    return next((name for name, run in runs.items() if run.experiment.network == "msdnet"), next(iter(runs)))
 
 
 def _typical(run: Run, data: TrainingData, num_slices: int) -> list[TrainingSlice]:

@@ -24,16 +24,28 @@ def claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
     Raises:
         OptionError: if it holds a run of another experiment or other data.
     """
-    record: dict[str, Any] = {"experiment": as_plain(experiment), "data_sha256": data_sha256}
     path = folder / RECORD
     with alone_in(folder):  # several processes may begin a run together
         if not path.is_file():
+            record = {"experiment": as_plain(experiment), "data_sha256": data_sha256, "versions": versions()}
             with whole_file(path) as unfinished:
-                unfinished.write_text(json.dumps(record | {"versions": versions()}, indent=2) + "\n", encoding="utf-8")
+                unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
             return
+    check_claim(folder, experiment, data_sha256)
+
+
+def check_claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
+    """Refuses a folder that is a run of something else; writes nothing.
+
+    Raises:
+        OptionError: as `claim`.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return
     before = json.loads(path.read_text(encoding="utf-8"))
     then = as_plain(experiment_from(before["experiment"]))  # with the defaults of keys that were not known yet
-    changed = [k for k, v in record["experiment"].items() if then[k] != v]
+    changed = [k for k, v in as_plain(experiment).items() if then[k] != v]
     changed += ["the data"] if before["data_sha256"] != data_sha256 else []
     if changed:
         raise OptionError(

@@ -15,7 +15,7 @@ from msdnet.config import Experiment, experiment_from
 from msdnet.data.folds import read_folds
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import OptionError
-from msdnet.files import whole_file
+from msdnet.files import alone_in, whole_file
 from msdnet.labels import get_schema
 from msdnet.networks import build_network
 from msdnet.prediction.device import choose_device
@@ -43,9 +43,16 @@ def open_runs(out: Path) -> dict[str, Run]:
     """The runs in a folder that `msdnet train`, `cross-validate` or `ablate` wrote, by name, in their order.
 
     Raises:
-        OptionError: if there is none, or a fold is not finished.
+        OptionError: if there is none, a fold is not finished, or the folder holds several seeds.
     """
     record = _read(out)
+    if "seeds" in record:
+        raise OptionError(
+            f"{out} holds the runs of several seeds",
+            got=f"seeds {', '.join(map(str, record['seeds']))}",
+            expected="the runs of one seed",
+            do=f"name the folder of one: {out / 'seed-{}'.format(record['seeds'][0])}",
+        )
     if "experiment" in record:
         found = {record["experiment"]["name"]: out}
     else:
@@ -115,10 +122,40 @@ def fold_networks(run: Run, data: TrainingData, device: str = "auto") -> FoldNet
     return FoldNetworks(run, {s.name: f for s, f in zip(data.labelled, folds, strict=True)}, device)
 
 
-def write_order(out: Path, names: Sequence[str]) -> None:
-    """Keeps in OUT/run.json which runs the folder holds, in their order."""
-    with whole_file(out / RECORD) as unfinished:
-        unfinished.write_text(json.dumps({"experiments": list(names)}, indent=2) + "\n", encoding="utf-8")
+def write_order(out: Path, names: Sequence[str], seeds: Sequence[int] = ()) -> None:
+    """Keeps in OUT/run.json which runs the folder holds, in their order; or, in folders of their own, which seeds.
+
+    Seeds that are there already are kept.
+
+    Raises:
+        OptionError: as `check_order`.
+    """
+    with alone_in(out):  # several processes may begin a run together
+        kept = check_order(out, seeds)
+        record: dict[str, Any] = {"experiments": list(names)}
+        record |= {"seeds": list(dict.fromkeys([*kept, *seeds]))} if seeds else {}
+        with whole_file(out / RECORD) as unfinished:
+            unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def check_order(out: Path, seeds: Sequence[int] = ()) -> list[int]:
+    """The seeds that the folder of a comparison holds already; writes nothing.
+
+    Raises:
+        OptionError: if the folder is a run of `msdnet train`, or of a comparison with seeds where this one is without,
+            or the other way round.
+    """
+    before = _read(out) if (out / RECORD).is_file() else {}
+    kept: list[int] = before.get("seeds", [])
+    single = "experiment" in before
+    if single or (before and bool(kept) != bool(seeds)):
+        raise OptionError(
+            "the output folder holds a run of something else",
+            got="a run of `msdnet train`" if single else f"a comparison {'with' if kept else 'without'} --seed",
+            expected=f"a comparison {'with' if seeds else 'without'} --seed, to go on with",
+            do="choose another folder with -o",
+        )
+    return kept
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A comparison with several seeds: each in a folder of its own, then their average and spread.
 
+OUT/run.json                        the names of the experiments, and the seeds
 OUT/seed-0/ ...                     what `cross_validation` writes, for one seed
 OUT/comparison.*, significance.*    of the measures averaged over seeds, slice by slice
 OUT/seeds.*                         each seed's figures, their mean and standard deviation
@@ -18,9 +19,11 @@ from msdnet.evaluation.comparison import write_comparison
 from msdnet.evaluation.overlap import read_overlaps
 from msdnet.evaluation.seeds import average_seeds, seeds_table
 from msdnet.labels import get_schema
-from msdnet.training.cross_validation import cross_validate, table_notes
+from msdnet.training.cross_validation import check_experiment, check_together, cross_validate, table_notes
 from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, part_of
+from msdnet.training.run_folder import check_claim
+from msdnet.training.runs import check_order, write_order
 
 
 def cross_validate_seeds(
@@ -49,7 +52,8 @@ def cross_validate_seeds(
         progress: As there.
 
     Raises:
-        OptionError: if a seed is given twice or none is; and as `cross_validate`, for a later seed when it begins.
+        OptionError: if a seed is given twice or none is, OUT holds a comparison without seeds, or the folder of any
+            seed holds another run; and as `cross_validate`. Before anything is trained.
         DatasetError: as `cross_validate`.
     """
     if not seeds or len(set(seeds)) < len(seeds):
@@ -59,11 +63,21 @@ def cross_validate_seeds(
             expected="at least one, each once",
             do="correct the list of seeds",
         )
+    names = check_together(experiments, reference)
+    check_order(out, seeds)
+    sha256 = read_manifest(data).sha256
+    of_seed = {seed: [dataclasses.replace(e, seed=seed) for e in experiments] for seed in seeds}
+    for experiment in experiments:
+        check_experiment(experiment, only_folds)
+    for seed in seeds:
+        for experiment in of_seed[seed]:
+            check_claim(out / f"seed-{seed}" / experiment.name, experiment, sha256)
+    if find_processes().writes:
+        write_order(out, names, seeds)
     for i, seed in enumerate(seeds):
         tell = part_of(progress, i / len(seeds), 1 / len(seeds), f"seed {seed}, ")
-        with_seed = [dataclasses.replace(e, seed=seed) for e in experiments]
         cross_validate(
-            with_seed,
+            of_seed[seed],
             data,
             out / f"seed-{seed}",
             reference=reference,
