@@ -96,7 +96,7 @@ def test_a_patient_in_two_splits_is_noted(write_pictures: Callable[..., Path]) -
     folder = write_pictures(4)
     lines = ["name,group,split", "p0,a,train", "p1,a,test", "p2,b,train", "p3,c,test"]
     (folder / "groups.csv").write_text("\n".join(lines))
-    notes = prepare(folder, folder, SCHEMA).manifest.notes
+    notes = prepare(folder, folder, SCHEMA).findings
     assert any("lie in two splits, so that one tells about the other: a." in note for note in notes)
 
 
@@ -108,9 +108,9 @@ def test_copies_join_the_groups_of_all_their_slices(draw_picture: Draw) -> None:
     ]
     facts = [facts_of(s, "") for s in slices]
     assert find_faults(facts) == []
-    groups, notes = merge_groups(facts, None)
+    groups, joined = merge_groups(facts, None)
     assert groups == {"s0": "a", "s1": "b", "s2": "a", "s3": "a"}
-    assert len(notes) == 1
+    assert [str(j) for j in joined] == ["s0 and s2 are the same image: one group."]
 
 
 def test_merging_agrees_with_comparing_every_pair(draw_picture: Draw) -> None:

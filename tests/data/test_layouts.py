@@ -197,7 +197,7 @@ def test_a_stack_is_single_slices_grouped_by_likeness(medseg: Path) -> None:
     groups = [row.group for row in prepared.manifest.rows]
     assert groups[1] == groups[3]  # one is the other, mirrored
     assert len(set(groups)) == 3
-    assert any("tr-001 and tr-003 are the same image" in note for note in prepared.manifest.notes)
+    assert any("tr-001 and tr-003 are the same image" in note for note in prepared.findings)
     labels = load_slices(prepared.manifest)[0].labels
     assert labels is not None
     assert set(np.unique(labels)) == {0, 1, 3}  # consolidation is the third class of that schema

@@ -112,32 +112,34 @@ def test_notes_stay_with_a_list_that_is_prepared_again(write_pictures: Callable[
     for copy, original in ((3, 1), (4, 2)):
         for part in ("images", "labels"):
             shutil.copy(folder / f"{part}/p{original}.png", folder / f"{part}/p{copy}.png")
-    manifest = prepare(folder, folder, "ggo-consolidation").manifest
-    assert "p1 and p3 are the same image: one group." in manifest.notes
+    first = prepare(folder, folder, "ggo-consolidation")
+    manifest = first.manifest
+    assert "p1 and p3 are the same image: one group." in first.findings
     assert not manifest.patients_known
-    assert any(note.startswith("The largest group p1 holds 2 of 5") for note in manifest.notes)
+    assert any(note.startswith("The largest group p1 holds 2 of 5") for note in first.findings)
     text = manifest.path.read_text()
     manifest.path.write_text(
         text.replace(",p0,", ",p2,").replace("p1.png,,labels/p1.png,,p1,", "p1.png,,labels/p1.png,,p9,")
     )
-    again = prepare(manifest.path, folder, "ggo-consolidation").manifest
-    assert read_manifest(again.path).notes == again.notes
-    assert not again.patients_known
-    assert len([note for note in again.notes if note.startswith("The largest group")]) == 1
-    assert {*again.notes} >= {note for note in manifest.notes if not note.startswith("The largest group")}
+    prepared = prepare(manifest.path, folder, "ggo-consolidation")
+    again = prepared.manifest
+    kept = read_manifest(again.path)
+    assert (kept.notes, kept.joined, kept.patients_known) == (again.notes, again.joined, False)
+    assert len([note for note in prepared.findings if note.startswith("The largest group")]) == 1
+    assert {*prepared.findings} >= {note for note in first.findings if not note.startswith("The largest group")}
 
 
 def test_a_note_on_a_pair_ends_with_a_correction_that_parts_it(write_pictures: Callable[..., Path]) -> None:
     folder = write_pictures(3)
     manifest = prepare(folder, folder, "ggo-consolidation", options=Options(near_duplicate=0.01)).manifest
-    pairs = [note for note in manifest.notes if " are alike at " in note]
+    pairs = manifest.joined
     assert pairs
     lines = manifest.path.read_text().splitlines()
     parted = [lines[0], *(line.replace(",p0,", f",{line.split(',')[0]},") for line in lines[1:])]
     manifest.path.write_text("\n".join(parted))
     again = prepare(manifest.path, folder, "ggo-consolidation").manifest
     assert {row.group for row in again.rows} == {"p0", "p1", "p2"}
-    assert not {*pairs} & {*again.notes}
+    assert not {*pairs} & {*again.joined}
 
 
 def test_the_manifest_of_something_else_is_not_replaced(tmp_path: Path, write_pictures: Callable[..., Path]) -> None:
@@ -155,6 +157,9 @@ def test_the_manifest_of_something_else_is_not_replaced(tmp_path: Path, write_pi
     prepare(folder, out, "ggo-consolidation")  # its own source, and itself
     prepare(first.path, out, "ggo-consolidation")
     assert prepare(folder, out, "ggo-consolidation").manifest.made_from == str(folder)
+    first.path.with_suffix(".json").write_text("{")
+    with pytest.raises(OptionError, match="its settings are damaged"):
+        prepare(folder, out, "ggo-consolidation")
     first.path.with_suffix(".json").unlink()
     with pytest.raises(OptionError, match="a list that was not prepared"):
         prepare(folder, out, "ggo-consolidation")

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from msdnet.config import CardTexts, Experiment, Preprocessing, Stage
 from msdnet.data.folds import Folds
-from msdnet.data.manifest import PATIENTS_UNKNOWN, SYNTHETIC, Manifest, Row
+from msdnet.data.manifest import SYNTHETIC, Manifest, Row
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
@@ -232,13 +232,14 @@ def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
 
 
 def test_tables_say_of_the_patients_what_the_manifest_knows() -> None:
-    def notes_of(source: str, *notes: str) -> tuple[str, ...]:
+    def notes_of(source: str, *, known: bool = True) -> tuple[str, ...]:
         rows = (Row("a", Path("a.png"), "g", source=source),)
-        return TrainingData(Manifest(Path(), rows, "ggo-consolidation", "grey", {}, notes=notes), [], []).notes
+        manifest = Manifest(Path(), rows, "ggo-consolidation", "grey", {}, patients_known=known)
+        return TrainingData(manifest, [], []).notes
 
-    assert notes_of("MedSeg", "Left out: 3 slices.") == ()
+    assert notes_of("MedSeg") == ()
     assert notes_of(SYNTHETIC) == ("synthetic",)
-    [note] = notes_of("MedSeg", PATIENTS_UNKNOWN)
+    [note] = notes_of("MedSeg", known=False)
     assert note.startswith("patients not known: groups are near-duplicates only")
 
 

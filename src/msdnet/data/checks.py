@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from msdnet.data.faults import Fault
+from msdnet.data.manifest import Joined
 from msdnet.data.similarity import merge_near_duplicates, symmetries, thumbnail
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.labels import LabelSchema
 
 Array = np.ndarray[Any, Any]
-
-_PAIR = re.compile(r"(.+) and (.+) are (?:the same image|alike at \d\.\d+)(?: and lie in two splits .*)?: one group\.")
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,8 @@ def find_faults(facts: Sequence[Facts]) -> list[Fault]:
     return faults
 
 
-def merge_groups(facts: Sequence[Facts], threshold: float | None) -> tuple[dict[str, str], list[str]]:
-    """The group of every slice by name after duplicates were put together, and one note on each pair that did it.
+def merge_groups(facts: Sequence[Facts], threshold: float | None) -> tuple[dict[str, str], list[Joined]]:
+    """The group of every slice by name after duplicates were put together, and each pair that did it.
 
     Args:
         facts: All slices. Exact copies are found among all of them, near-duplicates among those with labels, since
@@ -85,30 +83,24 @@ def merge_groups(facts: Sequence[Facts], threshold: float | None) -> tuple[dict[
         threshold: The smallest similarity of near-duplicates (see `similarity`); None looks for exact copies alone.
     """
     groups = {f.name: f.group for f in facts}
-    notes = []
+    joined = []
     first: dict[str, Facts] = {}
     for f in facts:
         before = first.setdefault(f.image_digest, f)
         if groups[before.name] != groups[f.name]:
-            notes.append(f"{before.name} and {f.name} are the same image{_across_splits(before, f)}: one group.")
-            joined = groups[f.name]
-            groups = {name: groups[before.name] if g == joined else g for name, g in groups.items()}
+            joined.append(Joined(before.name, f.name, None, (before.split, f.split)))
+            given_up = groups[f.name]
+            groups = {name: groups[before.name] if g == given_up else g for name, g in groups.items()}
     if threshold is None:
-        return groups, notes
+        return groups, joined
     compared = [f for f in facts if f.classes is not None]
     old = [groups[f.name] for f in compared]
     merged, pairs = merge_near_duplicates([f.thumbnail for f in compared], old, threshold)
     renamed = dict(zip(old, merged, strict=True))
     for i, j, found in pairs:
         one, two = compared[i], compared[j]
-        notes.append(f"{one.name} and {two.name} are alike at {found:.3f}{_across_splits(one, two)}: one group.")
-    return {name: renamed.get(group, group) for name, group in groups.items()}, notes
-
-
-def still_holds(note: str, groups: dict[str, str]) -> bool:
-    """Whether a note that `merge_groups` once made is true of these groups; any other note is."""
-    pair = _PAIR.fullmatch(note)
-    return pair is None or (pair[1] in groups and groups[pair[1]] == groups.get(pair[2]))
+        joined.append(Joined(one.name, two.name, round(float(found), 3), (one.split, two.split)))
+    return {name: renamed.get(group, group) for name, group in groups.items()}, joined
 
 
 def classes_of_groups(
@@ -120,10 +112,6 @@ def classes_of_groups(
         if f.classes is not None:
             found.setdefault(groups[f.name], set()).update(f.classes)
     return {g: tuple(schema.names[c - 1] for c in sorted(classes)) for g, classes in found.items()}
-
-
-def _across_splits(one: Facts, two: Facts) -> str:
-    return "" if one.split == two.split else f" and lie in two splits ({one.split or 'none'}, {two.split or 'none'})"
 
 
 def _digest(array: Array) -> str:

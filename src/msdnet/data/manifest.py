@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msdnet.data.faults import Fault, raise_faults
 from msdnet.errors import DatasetError, OptionError
@@ -26,8 +26,6 @@ FORMAT = 1
 COLUMNS = ("name", "image", "slice", "labels", "weak", "group", "source", "split")
 SYNTHETIC = "synthetic"  # the source of made-up slices
 PREPARATIONS = ("files", "covid-semiseg")
-PATIENTS_UNKNOWN = "The patients are not known: groups are near-duplicates only."
-"""The note by which a manifest says so; see `Manifest.patients_known`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,27 @@ class Row:
     split: str = ""
 
 
+class Joined(NamedTuple):
+    """Two slices whose groups became one.
+
+    Attributes:
+        one, two: Their names.
+        similarity: See `similarity`; None for the same image.
+        splits: Of both.
+    """
+
+    one: str
+    two: str
+    similarity: float | None
+    splits: tuple[str, str]
+
+    def __str__(self) -> str:
+        first, second = (split or "none" for split in self.splits)
+        alike = "the same image" if self.similarity is None else f"alike at {self.similarity:.3f}"
+        apart = "" if first == second else f" and lie in two splits ({first}, {second})"
+        return f"{self.one} and {self.two} are {alike}{apart}: one group."
+
+
 @dataclass(frozen=True)
 class Manifest:
     """The rows and what holds for all of them.
@@ -69,7 +88,10 @@ class Manifest:
         preparation: "files": slices are loaded as their files are; "covid-semiseg": by `data.covid_semiseg`.
         window: LOW, HIGH: what becomes black and white in files that are neither HU nor 8-bit grey.
         grey: The values of the files are grey, 0 to 255 (as `read_scan` takes it).
-        notes: What `prepare` found that a reader should know, one sentence each.
+        notes: What `prepare` found that a reader should know and that the rows do not tell, one sentence each.
+        patients_known: Whether a group is a patient, as far as `prepare` was told; else slices of one patient may lie
+            in several groups.
+        joined: The pairs of slices by which groups were put together.
         made_from: The folder or list that `prepare` read, as `origin_of` writes it; empty where it is not known.
         sha256: Over the rows, the settings and the content of every file; paths and notes left out.
     """
@@ -83,6 +105,8 @@ class Manifest:
     window: tuple[float, float] | None = None
     grey: bool = False
     notes: tuple[str, ...] = field(default=(), compare=False)
+    patients_known: bool = field(default=True, compare=False)
+    joined: tuple[Joined, ...] = field(default=(), compare=False)
     made_from: str = field(default="", compare=False)
     sha256: str = ""
 
@@ -95,11 +119,6 @@ class Manifest:
     def is_synthetic(self) -> bool:
         """Whether every slice is made up: no figure from it says anything about patients."""
         return all(row.source == SYNTHETIC for row in self.rows)
-
-    @property
-    def patients_known(self) -> bool:
-        """Whether a group is a patient, as far as `prepare` was told; else slices of one may lie in several groups."""
-        return PATIENTS_UNKNOWN not in self.notes
 
     def rows_of(self, split: str | None) -> tuple[Row, ...]:
         """The rows of one split; all for None.
@@ -157,6 +176,8 @@ def write_manifest(manifest: Manifest) -> Manifest:
         "sha256": manifest.sha256,
         "made_from": manifest.made_from,
         "notes": manifest.notes,
+        "patients_known": manifest.patients_known,
+        "joined": manifest.joined,
     }
     settings_path(manifest.path).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     return manifest
@@ -237,6 +258,8 @@ def with_settings(path: Path, rows: tuple[Row, ...]) -> Manifest:
             window=None if settings["window"] is None else (settings["window"][0], settings["window"][1]),
             grey=bool(settings["grey"]),
             notes=tuple(settings["notes"]),
+            patients_known=bool(settings["patients_known"]),
+            joined=tuple(Joined(one, two, found, (a, b)) for one, two, found, (a, b) in settings["joined"]),
             made_from=str(settings.get("made_from", "")),
             sha256=str(settings["sha256"]),
         )

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msdnet.config import Preprocessing
-from msdnet.data.checks import Facts, classes_of_groups, facts_of, find_faults, merge_groups, still_holds
+from msdnet.data.checks import Facts, classes_of_groups, facts_of, find_faults, merge_groups
 from msdnet.data.class_table import Shown, table_of
 from msdnet.data.faults import Fault, raise_faults
 from msdnet.data.layouts import Draft, Options, choose_layout
-from msdnet.data.manifest import Manifest, check_rows, origin_of, settings_path, with_settings, write_manifest
+from msdnet.data.manifest import Joined, Manifest, check_rows, origin_of, settings_path, with_settings, write_manifest
 from msdnet.data.slice_reader import Found, SliceReader
 from msdnet.errors import DatasetError, OptionError
 from msdnet.labels import LabelSchema, get_schema
 
 BACKGROUND = "background"
-_IN_TWO_SPLITS, _LARGEST = "Groups that lie in two splits", "The largest group"
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,17 @@ class Prepared:
     Attributes:
         manifest: As it was written.
         table: Slices and groups by class, Markdown.
+        findings: What a reader should know, one sentence each: the manifest's notes, and what its rows tell.
         classes: For every group with labels the classes it shows; empty for one without lesion.
     """
 
     manifest: Manifest
     table: str
+    findings: tuple[str, ...]
     classes: Mapping[str, tuple[str, ...]]
 
     def __str__(self) -> str:
-        return "\n".join([self.table, *(f"- {note}" for note in self.manifest.notes)]) + "\n"
+        return "\n".join([self.table, *(f"- {note}" for note in self.findings)]) + "\n"
 
 
 def prepare(
@@ -103,9 +104,14 @@ def prepare(
     )
 
     threshold = options.near_duplicate if options.near_duplicate is not None else draft.near_duplicate
-    groups, merged = merge_groups(facts, threshold)
-    kept = _kept_notes(draft.before, groups)
-    notes = dict.fromkeys([*draft.notes, *kept, *_summary(facts, groups, left_out), *merged])
+    groups, joined = merge_groups(facts, threshold)
+    notes, patients_known = draft.notes, draft.patients_known
+    if draft.before is not None:
+        notes, patients_known = draft.before.notes, draft.before.patients_known
+        kept = [j for j in draft.before.joined if _are_one_group(j, groups)]
+        joined = list({(j.one, j.two): j for j in [*kept, *joined]}.values())
+    if left_out:
+        notes = (*notes, f"Left out: {len(left_out)} slices of one grey only (padding).")
     rows = tuple(dataclasses.replace(row, group=groups[row.name]) for row in draft.rows if row.name not in left_out)
     manifest = write_manifest(
         Manifest(
@@ -117,12 +123,15 @@ def prepare(
             preparation=draft.preparation,
             window=window,
             grey=grey,
-            notes=tuple(notes),
+            notes=notes,
+            patients_known=patients_known,
+            joined=tuple(joined),
             made_from=_origin(source, out, draft.before),
         )
     )
     shown = [Shown(groups[f.name], f.split, None if f.classes is None else frozenset(f.classes)) for f in facts]
-    return Prepared(manifest, table_of(shown, target), classes_of_groups(facts, groups, target))
+    findings = _findings(manifest, facts, groups)
+    return Prepared(manifest, table_of(shown, target), findings, classes_of_groups(facts, groups, target))
 
 
 def map_labels(
@@ -182,7 +191,8 @@ def _check_replaced(path: Path, source: Path | None) -> None:
     try:
         found = with_settings(path, ()).made_from or "a source that it does not name"
     except DatasetError:
-        found = "no source: a list that was not prepared"
+        damaged = settings_path(path).is_file()
+        found = "no source: " + ("its settings are damaged" if damaged else "a list that was not prepared")
     wanted = origin_of(source, path.parent)
     if found != wanted:
         raise OptionError(
@@ -199,10 +209,9 @@ def _origin(source: Path | None, out: Path, before: Manifest | None) -> str:
     return before.made_from if before is not None and again else origin_of(source, out)
 
 
-def _kept_notes(before: Manifest | None, groups: dict[str, str]) -> list[str]:
-    """The notes of a manifest that is prepared again, without those that `_summary` makes anew or corrections ended."""
-    notes = before.notes if before is not None else ()
-    return [n for n in notes if not n.startswith((_IN_TWO_SPLITS, _LARGEST)) and still_holds(n, groups)]
+def _are_one_group(joined: Joined, groups: Mapping[str, str]) -> bool:
+    """Whether a correction has left the two slices together."""
+    return joined.one in groups and groups[joined.one] == groups.get(joined.two)
 
 
 def _read(draft: Draft, reader: SliceReader) -> Iterator[Found]:
@@ -230,21 +239,20 @@ def _explained(fault: Fault, names: Mapping[str, int], schema: LabelSchema) -> F
     return fault
 
 
-def _summary(facts: list[Facts], groups: dict[str, str], left_out: set[str]) -> list[str]:
-    notes = []
-    if left_out:
-        notes.append(f"Left out: {len(left_out)} slices of one grey only (padding).")
+def _findings(manifest: Manifest, facts: list[Facts], groups: dict[str, str]) -> tuple[str, ...]:
+    findings = [] if manifest.patients_known else ["The patients are not known: groups are near-duplicates only."]
+    findings += manifest.notes
     splits: dict[str, set[str]] = {}
     sizes: dict[str, int] = {}
     for f in facts:
         splits.setdefault(groups[f.name], set()).add(f.split)
         sizes[groups[f.name]] = sizes.get(groups[f.name], 0) + 1
     if shared := sorted(group for group, found in splits.items() if len(found) > 1):
-        notes.append(f"{_IN_TWO_SPLITS}, so that one tells about the other: {', '.join(shared)}.")
+        findings.append(f"Groups that lie in two splits, so that one tells about the other: {', '.join(shared)}.")
     largest = max(sizes, key=sizes.__getitem__)
     if len(sizes) > 1 and sizes[largest] > len(facts) / 3:
-        notes.append(
-            f"{_LARGEST} {largest} holds {sizes[largest]} of {len(facts)} slices: if they are not of one patient, raise"
-            " --near-duplicate."
+        findings.append(
+            f"The largest group {largest} holds {sizes[largest]} of {len(facts)} slices: if they are not of one"
+            " patient, raise --near-duplicate."
         )
-    return notes
+    return (*findings, *map(str, manifest.joined))

@@ -15,6 +15,7 @@ from pathlib import Path
 from msdnet.config import Experiment
 from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
+from msdnet.files import whole_file
 from msdnet.labels import get_schema
 from msdnet.training.cross_validation import check_experiment, cross_validate_network, train_network
 from msdnet.training.data import TrainingData, load_training_data
@@ -65,7 +66,8 @@ def run_experiment(
         return out
     if find_processes().writes:
         summary = overlap_table(rows, get_schema(experiment.schema), notes=training_data.notes)
-        (out / "summary.md").write_text(summary, encoding="utf-8")
+        with whole_file(out / "summary.md") as unfinished:
+            unfinished.write_text(summary, encoding="utf-8")
     everything = [*training_data.labelled, *training_data.unlabelled]
     network = train_network(everything, experiment, out, "final", training_data, device=device, progress=of_rest)
     if find_processes().writes:

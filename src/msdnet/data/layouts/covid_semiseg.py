@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msdnet.data.covid_semiseg import read_labelled, read_unlabelled
 from msdnet.data.layouts.draft import Draft, Layout, Options
-from msdnet.data.manifest import PATIENTS_UNKNOWN, Row
+from msdnet.data.manifest import Row
 from msdnet.errors import OptionError
 from msdnet.labels import LabelSchema
 
@@ -39,7 +39,7 @@ def draft_covid_semiseg(source: Path, out: Path, schema: LabelSchema, options: O
             images, weak = root / "unlabelled/images", root / "unlabelled/pseudo-labels"
             guess = next(p for p in (weak / f"{s.name}.png", weak / f"{s.name}.jpg") if p.is_file())
             rows.append(Row(s.name, images / f"{s.name}.jpg", s.group, None, None, guess, source="unlabelled"))
-    return Draft(tuple(rows), preparation="covid-semiseg", slices=tuple(slices), notes=(PATIENTS_UNKNOWN,))
+    return Draft(tuple(rows), preparation="covid-semiseg", slices=tuple(slices), patients_known=False)
 
 
 COVID_SEMISEG = Layout(

@@ -51,7 +51,8 @@ class Draft:
         label_names: Name to number in the label files, where the data set names its labels.
         near_duplicate: Default threshold for near-duplicates; None where the groups are settled.
         preparation: See `Manifest.preparation`.
-        notes: One sentence each.
+        notes: What the rows do not tell, one sentence each.
+        patients_known: See `Manifest.patients_known`.
         slices: Those of the rows, where the layout has read them already.
         before: The manifest that the rows come from, if it was prepared once: its settings go on holding.
     """
@@ -62,6 +63,7 @@ class Draft:
     near_duplicate: float | None = None
     preparation: str = "files"
     notes: tuple[str, ...] = ()
+    patients_known: bool = True
     slices: tuple[TrainingSlice, ...] = ()
     before: Manifest | None = None
 

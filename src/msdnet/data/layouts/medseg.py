@@ -14,7 +14,6 @@ from pathlib import Path
 from msdnet.data.faults import Fault
 from msdnet.data.layouts.draft import SIMILAR_CHEST, Draft, Layout, Options
 from msdnet.data.layouts.pairs import draft_rows, rows_of_volume
-from msdnet.data.manifest import PATIENTS_UNKNOWN
 from msdnet.labels import LabelSchema
 
 _IMAGES, _LABELS = "tr_im.nii.gz", "tr_mask.nii.gz"
@@ -32,7 +31,7 @@ def draft_medseg(source: Path, out: Path, schema: LabelSchema, options: Options)
     image, labels = (source / _IMAGES).resolve(), (source / _LABELS).resolve()
     rows, faults = draft_rows(rows_of_volume, "tr", image, labels, None, "tr", "MedSeg", "")
     single = tuple(dataclasses.replace(row, group=row.name) for row in rows)
-    return Draft(single, tuple(faults), _LABEL_NAMES, SIMILAR_CHEST, notes=(PATIENTS_UNKNOWN,))
+    return Draft(single, tuple(faults), _LABEL_NAMES, SIMILAR_CHEST, patients_known=False)
 
 
 MEDSEG = Layout(f"{_IMAGES} and {_LABELS}", lambda source: (source / _IMAGES).is_file(), draft_medseg)

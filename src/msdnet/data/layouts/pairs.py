@@ -16,7 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 
 from msdnet.data.faults import Fault
 from msdnet.data.layouts.draft import SAME_SLICE, Draft, Layout, Options, read_groups
-from msdnet.data.manifest import PATIENTS_UNKNOWN, Row
+from msdnet.data.manifest import Row
 from msdnet.data.similarity import NEAR_DUPLICATE
 from msdnet.data.slice_reader import NIFTI as NIFTI_SUFFIXES
 from msdnet.data.slice_reader import count_slices
@@ -29,8 +29,8 @@ def draft_pictures(source: Path, out: Path, schema: LabelSchema, options: Option
     """One row per picture; without groups.csv every picture is a group until near-duplicates are merged."""
     draft = _draft(source, PICTURE_SUFFIXES, PICTURE_SUFFIXES, rows_of_picture)
     known = (source / "groups.csv").is_file()
-    notes = () if known else (PATIENTS_UNKNOWN,)
-    return Draft(draft.rows, draft.faults, near_duplicate=SAME_SLICE if known else NEAR_DUPLICATE, notes=notes)
+    threshold = SAME_SLICE if known else NEAR_DUPLICATE
+    return Draft(draft.rows, draft.faults, near_duplicate=threshold, patients_known=known)
 
 
 def draft_nifti(source: Path, out: Path, schema: LabelSchema, options: Options) -> Draft:
