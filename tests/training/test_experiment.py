@@ -51,13 +51,15 @@ def _network(seed: int = 0) -> torch.nn.Module:
     return build_network("msdnet", encoder="resnet18", num_classes=3)
 
 
+@pytest.mark.parametrize(("start_share", "seed_again"), [(0.0, 9), (0.3, 0)])  # a share of the start needs it again
 def test_an_interrupted_stage_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_slices: Draw
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_slices: Draw, start_share: float, seed_again: int
 ) -> None:
+    stage = dataclasses.replace(EXPERIMENT.training, start_share=start_share)
     monkeypatch.setattr(stage_module, "STEPS_PER_CHECKPOINT", 2)
     labelled, weak = draw_slices(3)
     slices = [*labelled, *weak]
-    run_stage(_network(), EXPERIMENT.training, EXPERIMENT, slices, tmp_path / "whole", seed=1, device="cpu")
+    run_stage(_network(), stage, EXPERIMENT, slices, tmp_path / "whole", seed=1, device="cpu")
 
     original = stage_module.SegmentationTraining.training_step
 
@@ -68,10 +70,10 @@ def test_an_interrupted_stage_ends_with_the_same_weights(
 
     monkeypatch.setattr(stage_module.SegmentationTraining, "training_step", stop_in_the_third_epoch)
     with pytest.raises(KeyError, match="killed"):
-        run_stage(_network(), EXPERIMENT.training, EXPERIMENT, slices, tmp_path / "halves", seed=1, device="cpu")
+        run_stage(_network(), stage, EXPERIMENT, slices, tmp_path / "halves", seed=1, device="cpu")
     assert not (tmp_path / "halves" / "weights.safetensors").exists()
     monkeypatch.setattr(stage_module.SegmentationTraining, "training_step", original)
-    run_stage(_network(9), EXPERIMENT.training, EXPERIMENT, slices, tmp_path / "halves", seed=1, device="cpu")
+    run_stage(_network(seed_again), stage, EXPERIMENT, slices, tmp_path / "halves", seed=1, device="cpu")
 
     whole, halves = (load_file(tmp_path / n / "weights.safetensors") for n in ("whole", "halves"))
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
