@@ -81,6 +81,19 @@ def test_an_interrupted_stage_ends_with_the_same_weights(
     assert any(not torch.equal(whole[name], start[name]) for name in whole)
 
 
+def test_an_mlflow_address_without_a_server_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_slices: Draw
+) -> None:
+    pytest.importorskip("mlflow", reason='needs the extra "mlflow"')
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    labelled, _ = draw_slices(2)
+    stage = Stage(steps=1, num_labelled=2)
+    with pytest.raises(OptionError, match="MLflow cannot use what MLFLOW_TRACKING_URI names"):
+        run_stage(_network(), stage, EXPERIMENT, labelled, tmp_path, seed=0, device="cpu")
+    assert not (tmp_path / "newest.ckpt").exists()
+
+
 def test_training_learns_what_grey_tells(tmp_path: Path, draw_slices: Draw) -> None:
     stage = Stage(steps=40, num_labelled=4, learning_rate=3e-3, ema_decay=0.8)
     experiment = dataclasses.replace(EXPERIMENT, training=stage)

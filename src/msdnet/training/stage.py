@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from msdnet.config import Experiment, Stage
 from msdnet.data.batches import Batch, FittedSlices, StepBatches, ValidationBatches
 from msdnet.data.training_slice import TrainingSlice
-from msdnet.errors import DatasetError, MissingExtraError
+from msdnet.errors import DatasetError, MissingExtraError, OptionError
 from msdnet.files import alone_in, whole_file
 from msdnet.labels import get_schema
 from msdnet.training.losses import class_weights
@@ -62,7 +62,7 @@ def run_stage(
         callbacks: Further ones for the trainer.
 
     Raises:
-        OptionError: if several processes cannot share a batch evenly.
+        OptionError: if several processes cannot share a batch evenly, or MLflow's address cannot be used.
         DatasetError: if the stage needs slices that there are not.
     """
     processes = find_processes()
@@ -212,6 +212,7 @@ def _loggers(folder: Path) -> list[Any]:
 
     Raises:
         MissingExtraError: if it does and MLflow is not installed.
+        OptionError: if MLflow cannot use what it names.
     """
     loggers: list[Any] = [CSVLogger(folder, name="log"), TensorBoardLogger(folder, name="tensorboard")]
     if os.environ.get("MLFLOW_TRACKING_URI"):
@@ -219,13 +220,23 @@ def _loggers(folder: Path) -> list[Any]:
 
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         try:
-            loggers.append(MLFlowLogger("msdnet", run_name="/".join(folder.parts[-2:])))
+            from mlflow.exceptions import MlflowException
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 "MLFLOW_TRACKING_URI is set, and MLflow is not installed",
                 got="no module 'mlflow'",
                 expected='the extra "mlflow"',
                 do='install it: pip install "msdnet[mlflow]", or unset the variable',
+            ) from error
+        try:
+            loggers.append(MLFlowLogger("msdnet", run_name="/".join(folder.parts[-2:])))
+            _ = loggers[-1].experiment  # begins the run there: what is wrong with the address is said before training
+        except MlflowException as error:
+            raise OptionError(
+                "MLflow cannot use what MLFLOW_TRACKING_URI names",
+                got=error.message.strip(),
+                expected="the address of an MLflow server that answers, http://HOST:PORT",
+                do="correct the variable, or unset it to train without MLflow",
             ) from error
     return loggers
 
