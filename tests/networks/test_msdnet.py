@@ -138,6 +138,12 @@ def test_an_argument_without_meaning_is_refused(arguments: dict[str, object], na
         MSDNet(**({"encoder": "resnet18"} | arguments))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("encoder", ["swin_tiny_patch4_window7_224", "mambaout_femto"])
+def test_an_encoder_of_one_size_or_other_axes_is_refused_at_once(encoder: str) -> None:
+    with pytest.raises(OptionError, match="does not give maps of any size"):
+        MSDNet(encoder)
+
+
 def test_encoder_weights_load_from_a_local_file(tmp_path: Path) -> None:
     import timm
 

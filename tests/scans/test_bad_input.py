@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ import numpy as np
 import pytest
 import SimpleITK
 from PIL import Image
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from msdnet.errors import InputError
 from msdnet.scans import dicom_files, find_scans, read_scan
@@ -51,6 +56,22 @@ def _changed(name: str, **changes: Any) -> Maker:
         return [tmp / "scan"]
 
     make.__name__ = name
+    return make
+
+
+def _malformed(keyword: str, kind: str, value: bytes) -> Maker:
+    """A series whose header holds these bytes in an element of this kind, which no careful writer would write."""
+
+    def make(tmp: Path, ct: Any) -> list[Path]:
+        slices = ct.make_slices()
+        for d in slices:
+            tag = Tag(tag_for_keyword(keyword))
+            d[tag] = RawDataElement(tag, kind, len(value), value, 0, False, True)
+        with dicom_files.quiet_pydicom():
+            ct.write_slices(slices, tmp / "scan")
+        return [tmp / "scan"]
+
+    make.__name__ = f"malformed_{keyword}"
     return make
 
 
@@ -298,6 +319,28 @@ def _grey_png(tmp: Path, ct: Any) -> list[Path]:
     return _picture(tmp / "grey.png", np.zeros((32, 32), np.uint8))
 
 
+def _wide_colour_png(tmp: Path, ct: Any) -> list[Path]:
+    """16 bits in each of three channels, which Pillow reads but does not write."""
+    pixels = np.random.default_rng(0).integers(0, 4096, (32, 32, 1)).repeat(3, 2).astype(">u2")
+    lines = b"".join(b"\0" + row.tobytes() for row in pixels)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 32, 32, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines)),
+        (b"IEND", b""),
+    ]
+    written = b"".join(struct.pack(">I", len(c)) + t + c + struct.pack(">I", zlib.crc32(t + c)) for t, c in chunks)
+    return _file(tmp / "wide.png", b"\x89PNG\r\n\x1a\n" + written)
+
+
+def _tiny_png(tmp: Path, ct: Any) -> list[Path]:
+    return _picture(tmp / "tiny.png", np.zeros((2000, 1), np.uint8))
+
+
+def _metres(tmp: Path, ct: Any) -> list[Path]:
+    nib.save(nib.Nifti1Image(ct.chest_hu((16, 16, 8)), np.diag([7e-4, 7e-4, 2e-3, 1])), tmp / "scan.nii")
+    return [tmp / "scan.nii"]
+
+
 CASES: list[tuple[Maker, dict[str, Any], str]] = [
     (_nothing, {}, "no input was given"),
     (_missing, {}, "does not exist"),
@@ -354,6 +397,14 @@ CASES: list[tuple[Maker, dict[str, Any], str]] = [
     (_volumes_and_pictures, {}, "holds volumes and pictures"),
     (_changed("hu"), {"window": (-1000.0, 400.0)}, "DICOM slices that state HU"),
     (_grey_png, {"window": (0.0, 100.0)}, "an 8-bit picture"),
+    (_malformed("RescaleSlope", "DS", b"abc "), {}, "RescaleSlope: not a single number"),
+    (_changed("slope_zero", RescaleSlope=0), {}, "RescaleSlope: 0"),
+    (_malformed("RescaleIntercept", "DS", b"0\\-1024 "), {}, "RescaleIntercept: not a single number"),
+    (_malformed("NumberOfFrames", "IS", b"one "), {}, "NumberOfFrames: not a single number"),
+    (_malformed("ImageOrientationPatient", "DS", b"1,0\\0\\0\\0\\1\\0"), {}, "without ImagePositionPatient or Image"),
+    (_wide_colour_png, {}, "16 bits in each channel of RGB"),
+    (_tiny_png, {}, "1 x 2000 pixels"),
+    (_metres, {}, "voxels of 0.0007 x 0.0007 x 0.002 mm"),
 ]
 
 

@@ -11,12 +11,16 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from msdnet.errors import OutputError
 from msdnet.labels import SCHEMAS
 from msdnet.scans import Scan, read_scan, write_labels
+from msdnet.scans.dicom_files import quiet_pydicom
 from msdnet.scans.dicom_seg import read_segmentation
 
+THICKNESS = Tag("SliceThickness")
 WEIGHTS = {"weights_name": "test", "weights_sha256": "ab" * 32}
 
 
@@ -178,3 +182,26 @@ def test_a_mirrored_frame_is_noticed_on_reading_back(scan: Scan, tmp_path: Path,
     dataset.save_as(tmp_path / "mirrored.dcm")
     with pytest.raises(OutputError, match="lies on no slice"):
         read_segmentation(tmp_path / "mirrored.dcm", scan)
+
+
+@pytest.mark.parametrize("value", [b"2.5mm ", b"", None])
+def test_a_thickness_that_is_no_number_does_not_stand_in_the_way(value: bytes | None, tmp_path: Path, ct: Any) -> None:
+    slices = ct.make_slices(SliceThickness=None)
+    for d in slices:
+        if value is not None:
+            d[THICKNESS] = RawDataElement(THICKNESS, "DS", len(value), value, 0, False, True)
+    with quiet_pydicom():
+        ct.write_slices(slices, tmp_path / "scan")
+    scan = read_scan(tmp_path / "scan")
+    dataset = _write(scan, ct.some_labels(scan.voxels.shape), tmp_path / "out")
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert float(measures.SliceThickness) == pytest.approx(2.5)
+
+
+def test_headers_that_make_a_seg_impossible_leave_the_other_results(scan: Scan, tmp_path: Path, ct: Any) -> None:
+    scan.source.datasets[0].SpecificCharacterSet = "NO SUCH SET"
+    labels = ct.some_labels(scan.voxels.shape)
+    written = write_labels(labels, scan, tmp_path / "out", schema=SCHEMAS["ggo-consolidation"], **WEIGHTS)
+    assert set(written) == {"labels", "segmentation_absent"}
+    assert "not valid in DICOM" in written["segmentation_absent"]
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["labels.nii.gz"]

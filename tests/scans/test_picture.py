@@ -93,3 +93,17 @@ def test_each_picture_of_a_folder_is_an_input_of_its_own(tmp_path: Path) -> None
     assert public_name(read_scan(found[2])) == "c.1"
     with pytest.raises(InputError, match="stands for several scans"):
         read_scan(tmp_path)
+
+
+def test_earlier_results_below_a_folder_are_left_out_and_named(tmp_path: Path, ct: Any) -> None:
+    Image.fromarray(_pixels()).save(tmp_path / "a.png")
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    (tmp_path / "out" / "a" / "run.json").write_text('{"tool": "msdnet"}')
+    Image.fromarray(_pixels()).save(tmp_path / "out" / "a" / "labels.png")
+    [found] = find_scans([tmp_path])
+    assert found.name == "a"
+    assert found.notes == ("Left out: 1 earlier result in the folder.",)
+    ct.write_slices(ct.make_slices(), tmp_path / "out" / "a")
+    assert [f.kind for f in find_scans([tmp_path])] == ["picture"]
+    (tmp_path / "out" / "a" / "run.json").write_text("{}")  # another program's
+    assert [f.kind for f in find_scans([tmp_path])] == ["dicom"]

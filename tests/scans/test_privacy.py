@@ -40,6 +40,25 @@ def test_another_name_is_kept(name: str, tmp_path: Path, ct: Any) -> None:
     assert public_name(read_scan(tmp_path / name)) == name
 
 
+@pytest.mark.parametrize(
+    ("patient", "number", "name"),
+    [
+        ("Wang^Xiaoming=王^小明", "4711", "王小明肺CT"),
+        ("Wang^Xiaoming=王^小明", "4711", "小明"),
+        ("Ng^Al", "4711", "NgCT"),
+        ("Sample^Quintus", "017", "pat017"),
+        ("Sample^Quintus", "A1", "scanA1"),
+        ("Müller^Uwe", "4711", "Mueller_ct"),
+        ("Mueller^Uwe", "4711", "müller ct"),
+    ],
+)
+def test_short_and_foreign_names_are_found_too(patient: str, number: str, name: str, tmp_path: Path, ct: Any) -> None:
+    header = {"PatientName": patient, "PatientID": number, "SpecificCharacterSet": "ISO_IR 192"}
+    ct.write_slices(ct.make_slices(**header), tmp_path / name)
+    scan = read_scan(tmp_path / name)
+    assert public_name(scan) == scan.source.digest[:12]
+
+
 def test_the_notes_and_the_printed_scan_hold_nothing_of_the_patient(tmp_path: Path, ct: Any) -> None:
     ct.write_slices(ct.make_slices(), tmp_path / "scan")
     ct.write_slices(ct.make_slices(series=2, ImageType=["DERIVED", "PRIMARY", "AXIAL"]), tmp_path / "scan", "b")

@@ -222,7 +222,8 @@ def build_encoder(name: str, in_channels: int, pretrained: bool | str | Path) ->
     """A timm feature extractor with strides 4, 8, 16, 32, and its channels per stage.
 
     Raises:
-        OptionError: if timm has no such model, it lacks one of the strides, or its weights cannot be had.
+        OptionError: if timm has no such model, it lacks one of the strides, it takes images of one size alone, or its
+            weights cannot be had.
     """
     if not timm.is_model(name):
         raise OptionError(
@@ -246,7 +247,29 @@ def build_encoder(name: str, in_channels: int, pretrained: bool | str | Path) ->
         encoder: Any = timm.create_model(name, features_only=True, out_indices=indices, in_chans=in_channels)
     else:
         encoder = _pretrained_encoder(name, indices, in_channels, pretrained)
-    return encoder, tuple(encoder.feature_info.channels())
+    channels = tuple(encoder.feature_info.channels())
+    _check_stages(name, encoder, channels, in_channels)
+    return encoder, channels
+
+
+def _check_stages(name: str, encoder: nn.Module, channels: tuple[int, ...], in_channels: int) -> None:
+    """Refuses an encoder whose stages are not maps (B, channels, H / stride, W / stride); computes shapes alone."""
+    side = 2 * STRIDES[-1]
+    state = {n: v.to("meta") for n, v in [*encoder.named_parameters(), *encoder.named_buffers()]}
+    found: list[Any]
+    try:
+        stages = torch.func.functional_call(encoder, state, (torch.empty(2, in_channels, side, side, device="meta"),))
+        found = [tuple(stage.shape[1:]) for stage in stages]
+    except (AssertionError, RuntimeError, ValueError, NotImplementedError) as error:
+        found = [f"{type(error).__name__}: {error}"]
+    expected = [(c, side // s, side // s) for c, s in zip(channels, STRIDES, strict=True)]
+    if found != expected:
+        raise OptionError(
+            f"encoder {name!r} does not give maps of any size",
+            got="; ".join(map(str, found)),
+            expected=f"channels, rows and columns {expected} for {side} x {side} pixels",
+            do="choose a convolutional encoder, such as resnet18 or convnext_tiny",
+        )
 
 
 def pad_to_stride(images: Tensor, stride: int = STRIDES[-1]) -> Tensor:

@@ -83,5 +83,8 @@ TEXTS: dict[str, str] = {
     "dicom_inside": "The folder of this report contains DICOM with patient data (segmentation.dcm). This page itself "
     "contains none.",
     "no_dicom_inside": "The folder of this report contains no DICOM and no patient's name, number or date.",
-    "grey_finding": "The scan was read as grey levels, not Hounsfield units: no density is given.",
+    "grey_finding": (
+        "The scan was read as grey levels, not Hounsfield units: no density is given, and pictures that show chest "
+        "wall and couch around the lungs are less reliable."
+    ),
 }

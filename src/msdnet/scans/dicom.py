@@ -10,7 +10,7 @@ import highdicom as hd
 import numpy as np
 
 from msdnet.errors import ScanError
-from msdnet.scans.dicom_files import DicomFile, quiet_pydicom, read_headers, read_wholes
+from msdnet.scans.dicom_files import DicomFile, quiet_pydicom, read_headers, read_wholes, stated_number
 from msdnet.scans.dicom_geometry import Stack, stack_slices
 from msdnet.scans.hu import check_grey_options, read_values, refuse_grey_options, to_hu
 from msdnet.scans.scan import Intensity, Scan, Source
@@ -41,7 +41,8 @@ def read_dicom(
         grey: Whether values that are not HU are grey already.
 
     Raises:
-        ScanError: if a file is damaged or is no CT slice, or if the slices make no regular grid.
+        ScanError: if a file is damaged or is no CT slice, its header holds numbers that are none, or the slices make no
+            regular grid.
         OptionError: for a window or grey given to values in HU.
     """
     check_grey_options(window, grey)
@@ -91,10 +92,13 @@ def _check_header(header: Any, file: DicomFile) -> Any:
         problem = "a DICOM object without an image"
     elif header.get("Modality") != "CT":
         problem = f"modality {header.get('Modality') or 'not stated'}"
-    elif int(header.get("NumberOfFrames") or 1) > 1:
+    elif (_checked_number(header, "NumberOfFrames", file) or 1) > 1:
         problem = f"{header.NumberOfFrames} frames in one file (multi-frame or 4D)"
-    elif int(header.get("SamplesPerPixel") or 1) != 1:
+    elif (_checked_number(header, "SamplesPerPixel", file) or 1) != 1:
         problem = "a colour image"
+    elif _checked_number(header, "RescaleSlope", file) == 0:
+        raise _bad_number("RescaleSlope", file, "0")
+    _checked_number(header, "RescaleIntercept", file)
     if problem:
         raise ScanError(
             f"{file} is not a CT slice",
@@ -106,6 +110,22 @@ def _check_header(header: Any, file: DicomFile) -> Any:
     for tag in [e.tag for e in header.elements() if e.tag.is_private or 0x6000 <= e.tag.group <= 0x60FF]:
         del header[tag]
     return header
+
+
+def _checked_number(header: Any, keyword: str, file: DicomFile) -> float | None:
+    try:
+        return stated_number(header, keyword)
+    except ValueError as error:
+        raise _bad_number(keyword, file, str(error)) from error
+
+
+def _bad_number(keyword: str, file: DicomFile, got: str) -> ScanError:
+    return ScanError(
+        f"the header of {file} cannot be used",
+        got=f"{keyword}: {got}",
+        expected="one finite number, and a RescaleSlope other than 0",
+        do="export the series again, or correct the header",
+    )
 
 
 def _decode(dataset: Any, file: DicomFile) -> Array:
@@ -135,9 +155,9 @@ def _first_line(error: Exception) -> str:
 
 
 def _rescale(pixels: Array, header: Any) -> Array:
-    slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
-    slope = 1.0 if slope in (None, "") else float(slope)
-    intercept = 0.0 if intercept in (None, "") else float(intercept)
+    slope, intercept = stated_number(header, "RescaleSlope"), stated_number(header, "RescaleIntercept")
+    slope = 1.0 if slope is None else slope
+    intercept = 0.0 if intercept is None else intercept
     if slope == 1.0 and intercept.is_integer():
         return pixels.astype(np.int32) + np.int32(intercept)
     return pixels.astype(np.float32) * np.float32(slope) + np.float32(intercept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 import zipfile
@@ -141,6 +142,23 @@ def quiet_pydicom() -> Iterator[None]:
     with warnings.catch_warnings(), pydicom.config.disable_value_validation():
         warnings.simplefilter("ignore")
         yield
+
+
+def stated_number(header: Any, keyword: str) -> float | None:
+    """The number that an element states; None where it is absent or empty.
+
+    Raises:
+        ValueError: if it states something else than one finite number; without the value, which may be anything.
+    """
+    try:
+        with quiet_pydicom():
+            value = header.get(keyword)
+            number = None if value in (None, "") else float(value)
+    except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
+        raise ValueError("not a single number") from error
+    if number is not None and not math.isfinite(number):
+        raise ValueError(f"{number:g}")
+    return number
 
 
 def _open_each(files: Iterable[DicomFile]) -> Iterator[tuple[DicomFile, IO[bytes]]]:

@@ -21,7 +21,7 @@ from pydicom.valuerep import DA, TM
 
 from msdnet.errors import OutputError
 from msdnet.labels import LabelSchema
-from msdnet.scans.dicom_files import quiet_pydicom
+from msdnet.scans.dicom_files import quiet_pydicom, stated_number
 from msdnet.scans.scan import Scan
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +46,7 @@ _CODING_SCHEMES = {
 
 def write_segmentation(
     labels: Array, scan: Scan, path: Path, schema: LabelSchema, weights_name: str, weights_sha256: str
-) -> None:
+) -> str:
     """Writes the labels as one DICOM SEG in the source's study, patient and frame of reference.
 
     Frames without voxels are left out; a scan without lesions gives empty frames on its first two slices.
@@ -56,11 +56,11 @@ def write_segmentation(
     Args:
         labels: uint8 (slice, row, column).
 
-    Raises:
-        OutputError: if the source's header makes it impossible.
+    Returns:
+        Why the source's headers make it impossible, and then there is no file; empty if it was written.
     """
     with quiet_pydicom():
-        sources = [_completed(scan.source.datasets[0]), *scan.source.datasets[1:]]
+        sources = [_completed(scan.source.datasets[0], float(scan.volume.spacing[0])), *scan.source.datasets[1:]]
     is_empty = not labels.any()
     seed = _seed(labels, scan, schema, weights_sha256)
     logger = logging.getLogger("highdicom")
@@ -90,15 +90,12 @@ def write_segmentation(
                 omit_empty_frames=not is_empty,
             )
             segmentation.save_as(path)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise OutputError(
-            "the DICOM SEG cannot be written",
-            got=f"{type(error).__name__} in the headers of the source slices",
-            expected="slices with a valid patient, study and frame of reference",
-            do="pass --anonymous, which leaves the DICOM SEG out",
-        ) from error
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        path.unlink(missing_ok=True)
+        return f"the slices' headers hold values that are not valid in DICOM ({type(error).__name__})"
     finally:
         logger.setLevel(level)
+    return ""
 
 
 def read_segmentation(path: Path, scan: Scan) -> Array:
@@ -127,8 +124,11 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
     return labels
 
 
-def _completed(source: Any) -> Any:
-    """The first source's header, from which highdicom copies patient and study: empty where missing or not valid."""
+def _completed(source: Any, spacing: float) -> Any:
+    """The first source's header, from which highdicom copies patient and study: empty where missing or not valid.
+
+    A thickness that is missing or not valid becomes the slices' distance, in mm.
+    """
     header = deepcopy(source)
     for keyword in _TYPE_2:
         if keyword not in header:
@@ -140,7 +140,17 @@ def _completed(source: Any) -> Any:
             read(header[keyword].value or "")
         except ValueError:
             header[keyword].value = ""
+    header.SliceThickness = _number(header, "SliceThickness") or spacing
+    if _number(header, "SpacingBetweenSlices") is None:
+        header.pop("SpacingBetweenSlices", None)
     return header
+
+
+def _number(header: Any, keyword: str) -> float | None:
+    try:
+        return stated_number(header, keyword)
+    except ValueError:
+        return None
 
 
 def _position(source: Any) -> Any:
@@ -149,12 +159,11 @@ def _position(source: Any) -> Any:
 
 def _measures(scan: Scan) -> Any:
     """Pixel spacing and the slices' distance as the scan has them; a single slice may not state a distance."""
-    source = scan.source.datasets[0]
     spacing = [float(s) for s in scan.volume.spacing]
     known = len(scan.source.datasets) > 1 or scan.spacing_known
     return hd.PixelMeasuresSequence(
         pixel_spacing=spacing[1:],
-        slice_thickness=float(source.get("SliceThickness") or spacing[0]),
+        slice_thickness=_number(scan.source.datasets[0], "SliceThickness") or spacing[0],
         spacing_between_slices=spacing[0] if known else None,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from msdnet.errors import ScanError
-from msdnet.scans.dicom_files import DicomFile, read_headers
+from msdnet.scans.dicom_files import DicomFile, read_headers, stated_number
 from msdnet.scans.messages import count_of
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -227,15 +227,22 @@ def _is_localiser(header: Any) -> bool:
 
 
 def _is_multi_frame(header: Any) -> bool:
-    return header.get("SOPClassUID") in _MULTI_FRAME_CT or int(header.get("NumberOfFrames") or 1) > 1
+    try:
+        frames = stated_number(header, "NumberOfFrames") or 1
+    except ValueError:  # said when the slice is read, if it is
+        frames = 1
+    return header.get("SOPClassUID") in _MULTI_FRAME_CT or frames > 1
 
 
 def _plane(header: Any) -> str:
     """The plane that the slices lie in; axial where nothing is stated or the tilt is less than about 37 degrees."""
-    cosines = header.get("ImageOrientationPatient")
-    if not cosines or len(cosines) != 6:
+    try:
+        cosines = np.asarray(header.get("ImageOrientationPatient"), dtype=float)
+    except (ValueError, TypeError):  # said when the slice is read, if it is
         return "axial"
-    normal = np.abs(np.cross(np.asarray(cosines[:3], dtype=float), np.asarray(cosines[3:], dtype=float)))
+    if cosines.shape != (6,):
+        return "axial"
+    normal = np.abs(np.cross(cosines[:3], cosines[3:]))
     if normal.max() < 0.8:
         return "oblique"
     return ("sagittal", "coronal", "axial")[int(normal.argmax())]

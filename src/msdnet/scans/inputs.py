@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,11 +10,14 @@ from msdnet.errors import OptionError, ScanError
 from msdnet.scans.dicom_files import DicomFile, list_archive, list_folder, sniff
 from msdnet.scans.dicom_series import Series, choose_series, group_series, notes_on_rest, usable_series
 from msdnet.scans.kinds import SUFFIXES, VOLUMES, check_inputs, kind_in_folder, kind_of, not_dicom, suffix_of
+from msdnet.scans.messages import count_of
 from msdnet.scans.scan import ScanInput
+
+_RUN_RECORD = "run.json"  # what `reporting` writes into every result
 
 
 def find_scans(inputs: Sequence[Path], *, series: str | None = None) -> list[ScanInput]:
-    """The scans that the inputs stand for, in the order given.
+    """The scans that the inputs stand for, in the order given; DICOM files given one by one come last.
 
     A folder or zip archive with DICOM files is one scan: the series `series`, or the one that the rules of
     `dicom_series.choose_series` leave. DICOM files given one by one are grouped by series, each of them a scan. Volumes
@@ -64,7 +68,8 @@ def stem(path: Path) -> str:
 def _from_folder(folder: Path, series: str | None) -> list[ScanInput]:
     dicom: list[DicomFile] = []
     others: list[tuple[str, Path]] = []
-    for path in list_folder(folder):
+    files, about_results = _without_results(list_folder(folder), folder)
+    for path in files:
         kind = kind_in_folder(path, folder)
         if kind == "DICOM":
             dicom.append(DicomFile(path, given=folder))
@@ -75,11 +80,11 @@ def _from_folder(folder: Path, series: str | None) -> list[ScanInput]:
         chosen, notes = choose_series(found, f"the folder {folder.name or folder}", series)
         if others:
             notes += (f"Left out: {len(others)} other images or volumes in the folder.",)
-        return [_dicom_input(folder, chosen, notes)]
+        return [_dicom_input(folder, chosen, notes + about_results)]
     if not others:
         raise ScanError(
             f"the folder {folder} holds no scan",
-            got="no file at all" if not list_folder(folder) else "no DICOM file, volume or picture",
+            got="no file at all" if not files and not about_results else "no DICOM file, volume or picture",
             expected="one DICOM series, or volumes or pictures",
             do="check the path",
         )
@@ -92,9 +97,24 @@ def _from_folder(folder: Path, series: str | None) -> list[ScanInput]:
         )
     kinds = [kind_of(p, folder) for _, p in others]
     return [
-        ScanInput(stem(p), (p,), "picture" if kind == "picture" else "volume", given=folder)
+        ScanInput(stem(p), (p,), "picture" if kind == "picture" else "volume", about_results, given=folder)
         for kind, (_, p) in zip(kinds, others, strict=True)
     ]
+
+
+def _without_results(files: Sequence[Path], folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """The files without those in results of msdnet below the folder, as after -o FOLDER/out; and a note on these."""
+    results = {p.parent for p in files if p.name == _RUN_RECORD and p.parent != folder and _is_result(p)}
+    kept = [p for p in files if results.isdisjoint(p.parents)]
+    return kept, (f"Left out: {count_of(len(results), 'earlier result')} in the folder.",) if results else ()
+
+
+def _is_result(record: Path) -> bool:
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("tool") == "msdnet"
 
 
 def _from_archive(path: Path, series: str | None) -> ScanInput:

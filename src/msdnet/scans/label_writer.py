@@ -62,7 +62,9 @@ def write_labels(
     if scan.seg_obstacle:
         return written | {"segmentation_absent": scan.seg_obstacle}
     path = folder / "segmentation.dcm"
-    write_segmentation(labels, scan, path, schema, weights_name, weights_sha256)
+    obstacle = write_segmentation(labels, scan, path, schema, weights_name, weights_sha256)
+    if obstacle:
+        return written | {"segmentation_absent": obstacle}
     _compare(labels, read_segmentation(path, scan), path.name, schema)
     return written | {"segmentation": path.name}
 

@@ -19,6 +19,7 @@ from msdnet.scans.scan import Intensity, Scan, Source
 Array = np.ndarray[Any, Any]
 
 _MAX_PIXELS = 8192 * 8192
+_MIN_SIDE = 32  # below it there is nothing to see, and MSD-Net takes nothing smaller
 _MAX_CHANNEL_DIFFERENCE = 8
 _WIDE_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I;16S", "I", "F")
 
@@ -44,8 +45,8 @@ def read_picture(
         grey: Whether the values are grey already.
 
     Raises:
-        ScanError: if the picture is damaged, coloured, transparent, has several pages, or has 16-bit values that do not
-            look like HU where no option is given.
+        ScanError: if the picture is damaged, smaller than 32 x 32, coloured, transparent, has several pages, several
+            channels of 16 bits, or 16-bit values that do not look like HU where no option is given.
         OptionError: for a window given to an 8-bit picture.
     """
     check_grey_options(window, grey)
@@ -79,10 +80,19 @@ def _load(path: Path, shown: str) -> tuple[str, Array]:
                     raise _refused(shown, f"{image.width} x {image.height} pixels", "a CT slice of at most 8192 x 8192")
                 if getattr(image, "n_frames", 1) > 1:
                     raise _refused(shown, f"{getattr(image, 'n_frames', 1)} pages", "one slice in a picture")
+                if min(image.size) < _MIN_SIDE:
+                    raise _refused(shown, f"{image.width} x {image.height} pixels", "a CT slice of at least 32 x 32")
                 if image.mode in ("P", "PA"):
                     return "RGBA", np.asarray(image.convert("RGBA"))
                 if image.mode not in (*_WIDE_MODES, "L", "LA", "RGB", "RGBA"):
                     raise _refused(shown, f"pixels of type {image.mode}", "8-bit grey, RGB-grey or 16-bit grey pixels")
+                if image.mode not in _WIDE_MODES and any(";16" in str(tile[-1]) for tile in image.tile):
+                    raise ScanError(  # Pillow would keep the upper 8 bits alone
+                        f"the picture {shown} cannot be used",
+                        got=f"16 bits in each channel of {image.mode}",
+                        expected="16 bits in a single grey channel, or 8-bit pixels",
+                        do="save it as 16-bit grey, or as 8-bit grey in a lung window",
+                    )
                 return image.mode, np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ScanError(

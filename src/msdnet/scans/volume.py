@@ -24,6 +24,7 @@ Array = np.ndarray[Any, Any]
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAX_SHEAR = 1e-2
 _MAX_VOXELS = 1 << 31
+_SPACING_MM = 0.05, 50.0  # a chest in voxels outside this range is a header in another unit
 _NRRD_OR_META = (".nrrd", ".nhdr", ".mha", ".mhd")
 
 
@@ -123,12 +124,13 @@ def _read_itk(path: Path, name: str, shown: str, window: tuple[float, float] | N
 def _volume(voxels: Array, affine: Array, shown: str) -> hd.Volume:
     """The voxels with their affine (LPS); axes that are off a right angle by rounding are set right."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.all(np.isfinite(affine)) or spacing.min() <= 0:
+    least, most = _SPACING_MM
+    if not np.all(np.isfinite(affine)) or spacing.min() < least or spacing.max() > most:
         raise ScanError(
             f"the grid of {shown} cannot be used",
             got=f"voxels of {' x '.join(f'{s:g}' for s in spacing)} mm",
-            expected="a positive size along every axis",
-            do="correct its header",
+            expected=f"{least:g} to {most:g} mm along every axis",
+            do="correct its header; it may state another unit than millimetres",
         )
     directions = affine[:3, :3] / spacing
     left, _, right = np.linalg.svd(directions)
