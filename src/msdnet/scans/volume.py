@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAX_SHEAR = 1e-2
 _MAX_VOXELS = 1 << 31
-_SPACING_MM = 0.05, 50.0  # a chest in voxels outside this range is a header in another unit
+_SPACING_MM = 0.05, 100.0  # a chest in voxels outside this range is a header in another unit
 _NRRD_OR_META = (".nrrd", ".nhdr", ".mha", ".mhd")
 
 
