@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from msdnet import study
 from msdnet.errors import OptionError, OutputError, ScanError
 from msdnet.labels import get_schema
 from msdnet.prediction import Segmentation
+from msdnet.prediction.trust import Trust
 from msdnet.scans import find_scans
 from msdnet.study import replaced_folder, segment_study
 
@@ -44,6 +46,17 @@ class FakeSegmenter:
         schema = get_schema("ggo-consolidation")
         note = f"A flag that quotes {scan.source.datasets[0].PatientName}." if scan.source.datasets else "A flag."
         return Segmentation(scan, labels, schema, "fake-weights", "0f" * 32, "cpu", notes=(note,))
+
+
+class DoubtfulSegmenter(FakeSegmenter):
+    """Does not trust its own consolidation."""
+
+    def segment(self, scan, progress=None):
+        told = (
+            Trust("ggo", 0.7, (0.5, 0.9), (0.8, 1.2), False),
+            Trust("consolidation", 0.2, (0.0, 0.5), (0.0, 3.0), True, "it moves"),
+        )
+        return dataclasses.replace(super().segment(scan, progress), trust=told)
 
 
 @pytest.fixture
@@ -306,3 +319,14 @@ def test_progress_rises_from_nothing_to_everything(nifti, tmp_path):
     assert shares[0] == 0
     assert shares[-1] == pytest.approx(1)
     assert shares == sorted(shares)
+
+
+def test_a_doubtful_result_asks_for_a_review_everywhere_a_reader_looks(nifti, tmp_path):
+    result = segment_study(find_scans([nifti])[0], tmp_path / "out", DoubtfulSegmenter())
+    sentence = "Review consolidation: it moves."
+    assert sentence in result.notes
+    assert sentence in result.report.read_text(encoding="utf-8")
+    assert sentence in json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))["notes"]
+    ggo, consolidation = json.loads((tmp_path / "out" / "measures.json").read_text(encoding="utf-8"))
+    assert (ggo["review"], consolidation["review"]) == (False, True)
+    assert ggo["volume_high_ml"] == pytest.approx(1.2 * ggo["volume_ml"], abs=1e-3)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from msdnet.errors import OptionError
 
+ANY_LESION = "any_lesion"
+"""What tables and figures call the union of a schema's classes."""
+
 
 @dataclass(frozen=True)
 class Code:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msdnet.labels import ANY_LESION
 from msdnet.quantification import LesionMeasure, measure_lesions
 from msdnet.reporting import draw_overview, write_measures, write_report, write_run_record
 from msdnet.reporting.privacy import without_patient_data
@@ -127,7 +128,7 @@ def _write(
     absent = written.pop("segmentation_absent", None)
     absent = None if absent is None else without_patient_data(absent, scan)
     clock.enter("report")
-    measures = measure_lesions(scan, segmentation.labels, schema)
+    measures = measure_lesions(scan, segmentation.labels, schema, segmentation.trust)
     notes = _notes(segmentation, absent)
     files = {**written, **write_measures(measures, folder), "overview": "overview.png", "report": "report.html"}
     draw_overview(segmentation, folder / files["overview"])
@@ -155,6 +156,10 @@ def _notes(segmentation: Segmentation, seg_absent: str | None) -> tuple[str, ...
     """Every finding once, without patient data, in the order in which it came up."""
     scan: Scan = segmentation.scan
     notes = [*scan.notes, *segmentation.notes]
+    titles = {c.name: c.title.lower() for c in segmentation.schema.classes} | {ANY_LESION: TEXTS["any_lesion"].lower()}
+    for trust in segmentation.trust:
+        if trust.review:
+            notes.append(TEXTS["review"].format(title=titles[trust.class_name], reason=trust.reason))
     if scan.intensity == "grey":
         notes.append(TEXTS["grey_finding"])
     if seg_absent:

@@ -13,6 +13,7 @@ from msdnet.config import Preprocessing
 from msdnet.data.phantom import make_phantom, to_scan
 from msdnet.errors import OptionError
 from msdnet.prediction import Segmenter, device
+from msdnet.prediction import segmenter as segmenter_module
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.scans.scan import Scan, Source
 from msdnet.weights import Card, load_weights
@@ -148,3 +149,37 @@ def test_five_lines_of_python_do_it() -> None:
     segmentation = Public.from_pretrained(device="cpu").segment(_picture()[0])
     assert segmentation.weights_name == load_weights()[1].name
     assert segmentation.weights_sha256 == load_weights()[1].sha256
+
+
+def _calibration(class_name: str) -> dict[str, object]:
+    line = {"intercept": 0.0, "slopes": [1.0, 0.0, 0.0, 0.0], "low": -0.1, "high": 0.1}
+    features = {"means": [0.0] * 4, "scales": [1.0] * 4}  # the predicted DSC is the agreement itself
+    return {"class_name": class_name, **features, "dsc": line, "log_ratio": line, "review_below": 0.5, "num_slices": 40}
+
+
+def test_trust_is_told_where_the_card_has_a_calibration() -> None:
+    card = dataclasses.replace(CARD, trust=[_calibration("ggo"), _calibration("consolidation")])
+    scan, _ = _picture()
+    [trust] = Segmenter(Brightness(), card, device="cpu").segment(scan).trust
+    assert trust.class_name == "ggo"  # nothing is marked as consolidation
+    assert 0.95 < trust.predicted_dsc <= 1  # brightness is the same from every side
+    assert not trust.review
+    assert Segmenter(Brightness(), CARD, device="cpu").segment(scan).trust == ()
+
+
+def test_trust_is_told_from_few_slices_of_a_volume(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    original = segmenter_module.measure_steadiness
+
+    def remember(network, grey, *others):
+        seen.append(len(grey))
+        return original(network, grey, *others)
+
+    monkeypatch.setattr(segmenter_module, "measure_steadiness", remember)
+    monkeypatch.setattr(segmenter_module, "TRUST_SLICES", 5)
+    card = dataclasses.replace(CARD, trust=[_calibration("ggo")])
+    scan = to_scan(make_phantom(seed=1, shape=(24, 96, 96)))
+    segmentation = Segmenter(Brightness(), card, device="cpu").segment(scan)
+    assert np.count_nonzero(segmentation.labels.any(axis=(1, 2))) > 5
+    assert sum(seen) == 5
+    assert len(segmentation.trust) == 1

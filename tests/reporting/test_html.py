@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from html.parser import HTMLParser
 
 import pytest
 
+from msdnet.prediction.trust import Trust
 from msdnet.quantification import measure_lesions
 from msdnet.reporting import draw_overview, write_report
 
@@ -50,7 +52,8 @@ class Page(HTMLParser):
 @pytest.fixture
 def write_page(tmp_path):
     def write(segmentation, **arguments):
-        measures = measure_lesions(segmentation.scan, segmentation.labels, segmentation.schema)
+        scan, labels = segmentation.scan, segmentation.labels
+        measures = measure_lesions(scan, labels, segmentation.schema, segmentation.trust)
         draw_overview(segmentation, tmp_path / "overview.png")
         write_report(segmentation, measures, tmp_path / "report.html", overview=tmp_path / "overview.png", **arguments)
         return Page((tmp_path / "report.html").read_text(encoding="utf-8"))
@@ -138,3 +141,18 @@ def test_the_head_line_states_what_is_known_of_the_spacing(make_segmentation, wr
     assert f"{expected}, Hounsfield units" in page.text
     assert ("does not state the distance of its slices" in page.text) is pixels
     assert ("The file states no spacing" in page.text) is not pixels
+
+
+def test_trust_stands_beside_the_figures_it_is_about(make_segmentation, write_page):
+    trust = Trust("ggo", 0.614, (0.42, 0.83), (0.5, 2.0), False)
+    segmentation = dataclasses.replace(make_segmentation(), trust=(trust,))
+    page = write_page(segmentation)
+    [ggo, consolidation] = [row for row in page.rows if row and row[0] in ("Ground-glass opacity", "Consolidation")]
+    volume = float(ggo[1].split()[0])
+    low, high = (float(x) for x in ggo[1].split("(")[1].rstrip(")").split("–"))
+    assert low == pytest.approx(volume / 2, abs=0.06)
+    assert high == pytest.approx(volume * 2, abs=0.06)
+    assert ggo[-1] == "0.61 (0.42–0.83)"
+    assert consolidation[-1] == "–"
+    assert "fitted on single slices, not calibrated on whole scans." in page.text
+    assert "Predicted DSC" not in write_page(make_segmentation()).text

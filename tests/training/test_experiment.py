@@ -18,11 +18,16 @@ from msdnet.data.manifest import SYNTHETIC, Manifest, Row
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
+from msdnet.evaluation import trust
 from msdnet.evaluation.overlap import read_overlaps
+from msdnet.evaluation.trust_rows import read_trust_rows
 from msdnet.networks import build_network
+from msdnet.prediction import steadiness
+from msdnet.prediction.trust import read_calibrations
 from msdnet.slices import to_grey
 from msdnet.training import cross_validation
 from msdnet.training import stage as stage_module
+from msdnet.training import trust as training_trust
 from msdnet.training.ablation import ablation_rows
 from msdnet.training.convergence import loss_curve, still_improving
 from msdnet.training.cross_validation import cross_validate, cross_validate_network, measure_slices
@@ -178,6 +183,39 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
         run_experiment(other, data_set, tmp_path / "out", device="cpu")
     with pytest.raises(OptionError, match="a run of `msdnet train`"):
         cross_validate([experiment], data_set, tmp_path / "out", device="cpu")
+
+
+def test_a_run_calibrates_trust_on_slices_its_networks_had_not_seen(
+    tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "MIN_SLICES", 2)
+    monkeypatch.setattr(trust, "MIN_GROUPS", 2)
+    monkeypatch.setattr(steadiness, "predict_probabilities", _mark_everything)
+    monkeypatch.setattr(training_trust, "predict_probabilities", _mark_everything)
+    weights = run_experiment(SHORT, data_set, tmp_path / "out", device="cpu")
+    rows = read_trust_rows(tmp_path / "out" / "trust_per_slice.csv")
+    data = load_training_data(data_set, SHORT)
+    fold_of = fold_networks(open_runs(tmp_path / "out")["tiny"], data).fold_of
+    assert {(r.name, r.fold) for r in rows} == set(fold_of.items())
+    [one] = [r for r in rows if r.name == data.labelled[0].name and r.steadiness.class_name == "ggo"]
+    assert one.true_area == one.shared == np.count_nonzero(data.labelled[0].labels == 1)
+    assert one.steadiness.area == data.labelled[0].labels.size
+    calibrations = read_calibrations(load_weights(weights)[1].trust)
+    assert [c.class_name for c in calibrations] == ["ggo", "any_lesion"]
+    assert "| Ground-glass opacity | marked area alone |" in (tmp_path / "out" / "trust.md").read_text()
+    assert (tmp_path / "out" / "trust.svg").is_file()
+
+
+def _mark_everything(network: torch.nn.Module, grey: list[torch.Tensor], *_: object) -> list[torch.Tensor]:
+    return [torch.stack([torch.zeros_like(g), torch.ones_like(g), torch.zeros_like(g)]) for g in grey]
+
+
+def test_rows_without_weights_calibrate_no_trust(tmp_path: Path, data_set: Path) -> None:
+    run_experiment(SHORT, data_set, tmp_path / "out", only_folds=[0, 1], device="cpu")
+    (tmp_path / "out" / "fold-1" / "weights.safetensors").unlink()
+    weights = run_experiment(SHORT, data_set, tmp_path / "out", device="cpu")
+    assert load_weights(weights)[1].trust == []
+    assert not (tmp_path / "out" / "trust_per_slice.csv").exists()
 
 
 def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:

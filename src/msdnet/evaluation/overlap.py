@@ -15,11 +15,10 @@ import numpy as np
 from msdnet.errors import SchemaError
 from msdnet.evaluation.surface_distance import hausdorff95_mm
 from msdnet.files import whole_file
-from msdnet.labels import LabelSchema
+from msdnet.labels import ANY_LESION, LabelSchema
 
 Array = np.ndarray[Any, Any]
 
-ANY_LESION = "any_lesion"
 MEASURES = ("dsc", "iou", "sensitivity", "specificity", "precision", "hd95_mm")
 
 

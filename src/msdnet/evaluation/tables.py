@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from msdnet.evaluation.figures import Convention, Estimate, detect_patients, detect_slices, estimate, false_area
-from msdnet.evaluation.overlap import ANY_LESION, SliceOverlap
+from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.rendering import Cell, Column, Table
-from msdnet.labels import LabelSchema
+from msdnet.labels import ANY_LESION, LabelSchema
 
 CONVENTIONS = """\
 Conventions: argmax of the network's output at the picture's own size, no flips. DSC and sensitivity: mean over the

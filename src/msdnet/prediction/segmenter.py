@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from msdnet.labels import LabelSchema
 from msdnet.prediction.device import choose_device
 from msdnet.prediction.field_of_view import FieldOfView, find_field_of_view, whole_field
 from msdnet.prediction.pixel_size import notes_on_pixels
 from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.prediction.steadiness import Steadiness, measure_steadiness
+from msdnet.prediction.trust import Trust, estimate_trust, read_calibrations
 from msdnet.scans.scan import Scan
 from msdnet.slices import from_canonical, to_canonical, to_grey
 from msdnet.weights import Card, load_weights
@@ -24,6 +26,8 @@ Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
 
 BATCH = 4
+TRUST_SLICES = 12
+"""At most so many slices with lesions, evenly spread, are looked at again to tell how far a result can be trusted."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Segmentation:
         skipped_slices: Slices the network did not see, counted along the canonical slice axis (from feet to head).
         discarded_voxels: Voxels the network marked outside the chest cavity, which are not in `labels`.
         notes: What a reader should know, one sentence each, without patient data.
+        trust: How far each class that was found can be trusted; empty where the weights' card has no calibration.
     """
 
     scan: Scan
@@ -51,6 +56,7 @@ class Segmentation:
     skipped_slices: tuple[int, ...] = ()
     discarded_voxels: int = 0
     notes: tuple[str, ...] = ()
+    trust: tuple[Trust, ...] = ()
 
 
 class Segmenter:
@@ -73,6 +79,7 @@ class Segmenter:
         self.device = choose_device(device)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.card, self.flips, self.all_slices = card, flips, all_slices
+        self.calibrations = read_calibrations(card.trust)
 
     @classmethod
     def from_pretrained(
@@ -104,10 +111,7 @@ class Segmenter:
         labels = np.zeros(slices.array.shape, dtype=np.uint8)
         for start in range(0, len(view.slices), BATCH):
             chosen = list(view.slices[start : start + BATCH])
-            grey = [
-                to_grey(slices.array[index][view.box(index)], scan.intensity, self.card.preprocessing).to(self.device)
-                for index in chosen
-            ]
+            grey = [self._grey(slices.array, index, view, scan.intensity) for index in chosen]
             probabilities = predict_probabilities(self.network, grey, self.card.preprocessing, flips=self.flips)
             for index, one in zip(chosen, probabilities, strict=True):
                 labels[index][view.box(index)] = one.argmax(dim=0).to(torch.uint8).cpu().numpy()
@@ -127,7 +131,33 @@ class Segmenter:
             skipped_slices=skipped,
             discarded_voxels=num_marked - int(np.count_nonzero(labels)),
             notes=view.notes + notes_on_pixels(scan),
+            trust=tuple(self._trust(slices.array, labels, view, scan.intensity)),
         )
+
+    def _grey(self, array: Array, index: int, view: FieldOfView, intensity: str) -> Tensor:
+        """What the network sees of a slice, (H, W) in 0..1."""
+        return to_grey(array[index][view.box(index)], intensity, self.card.preprocessing).to(self.device)
+
+    def _trust(self, array: Array, labels: Array, view: FieldOfView, intensity: str) -> list[Trust]:
+        """How far the labels (S, H, W) can be trusted, from further looks at some of the slices with lesions."""
+        affected = [i for i in view.slices if labels[i].any()]
+        if not self.calibrations or not affected:
+            return []
+        chosen = [affected[i] for i in np.linspace(0, len(affected) - 1, min(TRUST_SLICES, len(affected))).astype(int)]
+        counts: list[Steadiness] = []
+        for start in range(0, len(chosen), BATCH):
+            batch = chosen[start : start + BATCH]
+            of_slices = measure_steadiness(
+                self.network,
+                [self._grey(array, i, view, intensity) for i in batch],
+                [labels[i][view.box(i)] for i in batch],
+                self.card.preprocessing,
+                self.card.label_schema,
+                None if view.cavity is None else [view.cavity[i][view.box(i)] for i in batch],
+            )
+            for one in of_slices:
+                counts = [a + b for a, b in zip(counts, one, strict=True)] if counts else one
+        return estimate_trust(self.calibrations, counts)
 
     def _field_of_view(self, scan: Scan, array: Array, spacing: tuple[float, float, float]) -> FieldOfView:
         if scan.intensity != "HU":

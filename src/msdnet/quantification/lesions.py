@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,12 @@ import numpy as np
 
 from msdnet.errors import SchemaError
 from msdnet.labels import LabelSchema
+from msdnet.prediction.trust import Trust
 from msdnet.scans.scan import Scan
 from msdnet.slices import to_canonical
+
+BASIS = "fitted on single slices"
+BASIS_OF_SCANS = f"{BASIS}; not calibrated on whole scans"
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class LesionMeasure:
         num_slices_with_class: The number of axial slices with at least one such voxel.
         share_of_slices_with_class: That number divided by the number of all axial slices of the scan, 0 to 1.
         mean_hu: Their mean density in HU; None for grey scans and where there is no such voxel.
+        trust: How far this can be trusted; None where nothing is marked or the weights have no calibration.
+        num_slices: The number of all axial slices of the scan.
     """
 
     class_name: str
@@ -32,9 +39,31 @@ class LesionMeasure:
     num_slices_with_class: int
     share_of_slices_with_class: float
     mean_hu: float | None
+    trust: Trust | None = None
+    num_slices: int = 1
+
+    @property
+    def voxel_interval(self) -> tuple[int, int] | None:
+        """90 % interval of the number of voxels that truly are of the class; None without trust."""
+        if self.trust is None:
+            return None
+        low, high = (round(self.voxels * ratio) for ratio in self.trust.ratio_interval)
+        return low, high
+
+    @property
+    def volume_interval_ml(self) -> tuple[float, float] | None:
+        """The same in millilitres; None where trust or spacing is unknown."""
+        if self.trust is None or self.volume_ml is None:
+            return None
+        low, high = (self.volume_ml * ratio for ratio in self.trust.ratio_interval)
+        return low, high
 
     def to_dict(self) -> dict[str, str | int | float | None]:
         """The figures under their file keys, in the order of the file's columns."""
+        trust = self.trust
+        dsc_low, dsc_high = trust.dsc_interval if trust else (None, None)
+        voxels_low, voxels_high = self.voxel_interval or (None, None)
+        volume_low_ml, volume_high_ml = self.volume_interval_ml or (None, None)
         return {
             "class": self.class_name,
             "voxels": self.voxels,
@@ -42,22 +71,36 @@ class LesionMeasure:
             "num_slices_with_class": self.num_slices_with_class,
             "share_of_slices_with_class": self.share_of_slices_with_class,
             "mean_hu": self.mean_hu,
+            "predicted_dsc": trust.predicted_dsc if trust else None,
+            "predicted_dsc_low": dsc_low,
+            "predicted_dsc_high": dsc_high,
+            "voxels_low": voxels_low,
+            "voxels_high": voxels_high,
+            "volume_low_ml": volume_low_ml,
+            "volume_high_ml": volume_high_ml,
+            "review": trust.review if trust else None,
+            "review_reason": trust.reason if trust else None,
+            "trust_basis": None if trust is None else BASIS if self.num_slices == 1 else BASIS_OF_SCANS,
         }
 
 
-def measure_lesions(scan: Scan, labels: np.ndarray[Any, Any], schema: LabelSchema) -> list[LesionMeasure]:
+def measure_lesions(
+    scan: Scan, labels: np.ndarray[Any, Any], schema: LabelSchema, trust: Sequence[Trust] = ()
+) -> list[LesionMeasure]:
     """The figures of every class of the schema, in its order, classes without a voxel included.
 
     Args:
         scan: The scan the labels belong to.
         labels: uint8 label map of the scan's shape.
         schema: What the labels mean.
+        trust: How far classes can be trusted.
 
     Raises:
         SchemaError: if the labels have another shape than the scan, or a number the schema does not know.
     """
     counts, hu_sums = _per_slice(scan, labels, schema)
     num_slices = len(counts)
+    trust_in = {t.class_name: t for t in trust}
     measures = []
     for lesion in schema.classes:
         voxels = int(counts[:, lesion.index].sum())
@@ -70,6 +113,8 @@ def measure_lesions(scan: Scan, labels: np.ndarray[Any, Any], schema: LabelSchem
                 num_slices_with_class=num_with,
                 share_of_slices_with_class=num_with / num_slices,
                 mean_hu=float(hu_sums[lesion.index] / voxels) if voxels and scan.intensity == "HU" else None,
+                trust=trust_in.get(lesion.name),
+                num_slices=num_slices,
             )
         )
     return measures

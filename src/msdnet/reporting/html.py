@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ def write_report(
         scan_line=_scan_line(segmentation),
         tiles=_tiles(segmentation, measures),
         rows=_rows(segmentation, measures),
+        trust_note=_trust_note(measures, num_slices),
         any_marked=any(m.voxels for m in measures),
         spacing_known=segmentation.scan.spacing_known,
         no_ml=TEXTS["no_ml_no_distance" if segmentation.scan.pixel_spacing_known else "no_ml"],
@@ -117,14 +118,28 @@ def _rows(segmentation: Segmentation, measures: Sequence[LesionMeasure]) -> list
         {
             "title": lesion.title,
             "colour": lesion.colour,
-            "volume": "–" if m.volume_ml is None else format_ml(m.volume_ml),
-            "voxels": format_count(m.voxels),
+            "volume": "–" if m.volume_ml is None else format_ml(m.volume_ml) + _range(m.volume_interval_ml, format_ml),
+            "voxels": format_count(m.voxels) + (_range(m.voxel_interval, format_count) if m.volume_ml is None else ""),
             "slices": m.num_slices_with_class,
             "share": format_share(m.share_of_slices_with_class).removesuffix(" %"),
             "hu": "–" if m.mean_hu is None else format_signed(m.mean_hu),
+            "trust": "–"
+            if m.trust is None
+            else f"{m.trust.predicted_dsc:.2f}" + _range(m.trust.dsc_interval, "{:.2f}".format),
         }
         for lesion, m in zip(segmentation.schema.classes, measures, strict=True)
     ]
+
+
+def _range(interval: tuple[Any, Any] | None, words: Callable[[Any], str]) -> str:
+    return "" if interval is None else f" ({words(interval[0])}–{words(interval[1])})"
+
+
+def _trust_note(measures: Sequence[LesionMeasure], num_slices: int) -> str:
+    """What the predicted DSC is; empty where none is given."""
+    if not any(m.trust for m in measures):
+        return ""
+    return TEXTS["trust_note"] + (TEXTS["trust_note_scan"] if num_slices > 1 else "") + "."
 
 
 def _method(segmentation: Segmentation, num_slices: int) -> list[tuple[str, str, str]]:

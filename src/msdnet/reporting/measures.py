@@ -5,12 +5,20 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
 from msdnet.quantification import LesionMeasure
 
-_DECIMALS = {"volume_ml": 6, "share_of_slices_with_class": 6, "mean_hu": 2}
+_DECIMALS = {
+    "volume_ml": 6,
+    "share_of_slices_with_class": 6,
+    "mean_hu": 2,
+    "predicted_dsc": 3,
+    "predicted_dsc_low": 3,
+    "predicted_dsc_high": 3,
+    "volume_low_ml": 3,
+    "volume_high_ml": 3,
+}
 
 
 def write_measures(measures: Sequence[LesionMeasure], folder: Path) -> dict[str, str]:
@@ -24,7 +32,7 @@ def write_measures(measures: Sequence[LesionMeasure], folder: Path) -> dict[str,
     """
     records = [{key: _rounded(key, value) for key, value in m.to_dict().items()} for m in measures]
     (folder / "measures.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
-    columns = ["class", *[f.name for f in fields(LesionMeasure)][1:]]
+    columns = list(records[0])
     with (folder / "measures.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()

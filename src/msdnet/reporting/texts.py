@@ -60,6 +60,10 @@ TEXTS: dict[str, str] = {
     "column_slices": "Slices with class",
     "column_share": "Share of slices (%)",
     "column_hu": "Mean density (HU)",
+    "column_trust": "Predicted DSC",
+    "trust_note": "Predicted DSC: how well the marks are likely to agree with a reader's, 0 to 1, told from how they "
+    "change when slices are mirrored or zoomed. In brackets: 90 % intervals, fitted on single slices",
+    "trust_note_scan": ", not calibrated on whole scans",
     "no_ml": "The file states no spacing, so no volume is given.",
     "no_ml_no_distance": "The file does not state the distance of its slices, so no volume is given.",
     "method": "Method",
@@ -83,6 +87,7 @@ TEXTS: dict[str, str] = {
     "dicom_inside": "The folder of this report contains DICOM with patient data (segmentation.dcm). This page itself "
     "contains none.",
     "no_dicom_inside": "The folder of this report contains no DICOM and no patient's name, number or date.",
+    "review": "Review {title}: {reason}.",
     "grey_finding": (
         "The scan was read as grey levels, not Hounsfield units: no density is given, and pictures that show chest "
         "wall and couch around the lungs are less reliable."

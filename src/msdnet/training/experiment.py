@@ -9,6 +9,7 @@ and what `cross_validation` writes for one network, directly in OUT. Each part i
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
 from msdnet.files import whole_file
 from msdnet.labels import get_schema
+from msdnet.prediction.trust import Calibration
 from msdnet.training.cross_validation import check_experiment, cross_validate_network, train_network
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import as_plain, claim, versions
+from msdnet.training.runs import Run
+from msdnet.training.trust import calibrate_trust
 from msdnet.weights import Card, save_weights
 
 
@@ -57,6 +61,7 @@ def run_experiment(
     claim(out, experiment, training_data.manifest.sha256)
     folds_share = experiment.num_folds / (experiment.num_folds + 1)
     of_folds = part_of(progress, 0.0, folds_share)
+    of_trust = part_of(progress, folds_share, 0.0, "")
     of_rest = part_of(progress, folds_share, 1 - folds_share, "all slices, ")
     where = out / "folds.csv", out
     rows = cross_validate_network(
@@ -68,14 +73,18 @@ def run_experiment(
         summary = overlap_table(rows, get_schema(experiment.schema), notes=training_data.notes)
         with whole_file(out / "summary.md") as unfinished:
             unfinished.write_text(summary, encoding="utf-8")
+        run = Run(experiment, out, out / "folds.csv")
+        trust = calibrate_trust(run, training_data, device=device, progress=of_trust)
     everything = [*training_data.labelled, *training_data.unlabelled]
     network = train_network(everything, experiment, out, "final", training_data, device=device, progress=of_rest)
     if find_processes().writes:
-        save_weights(out / "weights", network, _card(experiment, rows, training_data))
+        save_weights(out / "weights", network, _card(experiment, rows, training_data, trust))
     return out / "weights"
 
 
-def _card(experiment: Experiment, rows: Sequence[SliceOverlap], data: TrainingData) -> Card:
+def _card(
+    experiment: Experiment, rows: Sequence[SliceOverlap], data: TrainingData, trust: Sequence[Calibration]
+) -> Card:
     start = "pretrained" if experiment.network_arguments.get("pretrained") else "random"
     num_groups = len({s.group for s in data.labelled})
     counted = (
@@ -92,6 +101,7 @@ def _card(experiment: Experiment, rows: Sequence[SliceOverlap], data: TrainingDa
         trained_on=f"{counted} {experiment.card.trained_on}".strip(),
         recipe=as_plain(experiment) | {"data_sha256": data.manifest.sha256},
         figures=figures_as_json(rows, get_schema(experiment.schema)),
+        trust=[dataclasses.asdict(calibration) for calibration in trust],
         conventions=f"{experiment.num_folds}-fold cross-validation, folds by patient or group. {CONVENTIONS}",
         intended_use=experiment.card.intended_use,
         limits=experiment.card.limits,

@@ -38,6 +38,11 @@ class Run:
     folder: Path
     folds_file: Path
 
+    def missing_folds(self) -> list[int]:
+        """The folds whose weights are not there."""
+        folds = range(self.experiment.num_folds)
+        return [f for f in folds if not (self.folder / f"fold-{f}" / "weights.safetensors").is_file()]
+
 
 def open_runs(out: Path) -> dict[str, Run]:
     """The runs in a folder that `msdnet train`, `cross-validate` or `ablate` wrote, by name, in their order.
@@ -60,7 +65,8 @@ def open_runs(out: Path) -> dict[str, Run]:
     runs = {}
     for name, folder in found.items():
         experiment = experiment_from(_read(folder)["experiment"])
-        missing = [f for f in range(experiment.num_folds) if not (folder / f"fold-{f}/weights.safetensors").is_file()]
+        run = Run(experiment, folder, out / "folds.csv")
+        missing = run.missing_folds()
         if missing:
             raise OptionError(
                 f"the run of {name} is not finished",
@@ -68,7 +74,7 @@ def open_runs(out: Path) -> dict[str, Run]:
                 expected=f"{experiment.num_folds} finished folds",
                 do="go on with the command that started it",
             )
-        runs[name] = Run(experiment, folder, out / "folds.csv")
+        runs[name] = run
     if not runs:
         raise _no_run(out)
     return runs

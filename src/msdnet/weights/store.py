@@ -35,6 +35,7 @@ class Card:
         recipe: The experiment, whole.
         figures: Out-of-fold figures of the same recipe; see `conventions`.
         conventions: How the figures count.
+        trust: How the steadiness of a result becomes a predicted DSC, one entry a class; empty where it was not fitted.
         intended_use: What it is for.
         limits: What it cannot do.
         terms: The licence of the weights.
@@ -52,6 +53,7 @@ class Card:
     recipe: dict[str, Any] = field(default_factory=dict)
     figures: list[dict[str, Any]] = field(default_factory=list)
     conventions: str = ""
+    trust: list[dict[str, Any]] = field(default_factory=list)
     intended_use: str = ""
     limits: str = ""
     terms: str = ""

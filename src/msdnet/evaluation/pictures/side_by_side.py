@@ -12,9 +12,9 @@ import numpy as np
 
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import DatasetError, OptionError
-from msdnet.evaluation.overlap import ANY_LESION, SliceOverlap, count_overlap
+from msdnet.evaluation.overlap import SliceOverlap, count_overlap
 from msdnet.evaluation.pictures.drawing import Sheet, draw_grey, draw_labels, join_title
-from msdnet.labels import LabelSchema
+from msdnet.labels import ANY_LESION, LabelSchema
 
 MAX_ROWS = 8
 DSC_FOOT = "DSC on the slice, in the legend's order of classes; – where truth and result lack the class."

@@ -1,0 +1,146 @@
+"""Whether labels stay the same when the picture is mirrored or zoomed: what a network shows of its own doubt.
+
+Everything is counted in pixels, so that the counts of a scan's slices can be added up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from msdnet.config import Preprocessing
+from msdnet.labels import ANY_LESION, LabelSchema
+from msdnet.prediction.slicewise import predict_probabilities
+
+Array = np.ndarray[Any, Any]
+
+ZOOMS = (0.8, 1.0, 1.25)
+VARIANTS: tuple[tuple[tuple[int, ...], float], ...] = (
+    *(((), zoom) for zoom in ZOOMS if zoom != 1.0),
+    *((axes, 1.0) for axes in ((-1,), (-2,), (-2, -1))),
+)
+"""Mirrored axes and zoom of each further look at a slice."""
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """Counts of one class over one or more slices.
+
+    Attributes:
+        class_name: A class of the schema, or "any_lesion".
+        num_pixels: All pixels.
+        area: Pixels that the result marks.
+        areas: Pixels that each further look marks.
+        shared: Pixels that the result and each further look mark.
+        expected: Sum of the class's probability, averaged over all looks.
+        expected_inside: The same, over the pixels that the result marks.
+    """
+
+    class_name: str
+    num_pixels: int
+    area: int
+    areas: tuple[int, ...]
+    shared: tuple[int, ...]
+    expected: float
+    expected_inside: float
+
+    def __add__(self, other: Steadiness) -> Steadiness:
+        return Steadiness(
+            self.class_name,
+            self.num_pixels + other.num_pixels,
+            self.area + other.area,
+            tuple(a + b for a, b in zip(self.areas, other.areas, strict=True)),
+            tuple(a + b for a, b in zip(self.shared, other.shared, strict=True)),
+            self.expected + other.expected,
+            self.expected_inside + other.expected_inside,
+        )
+
+    @property
+    def area_share(self) -> float:
+        """Marked pixels, as a share of all."""
+        return self.area / self.num_pixels
+
+    @property
+    def agreement(self) -> float:
+        """Mean DSC between the result and the further looks; 1 where both are empty."""
+        pairs = zip(self.areas, self.shared, strict=True)
+        return float(np.mean([2 * s / (self.area + a) if self.area + a else 1.0 for a, s in pairs]))
+
+    @property
+    def expected_dsc(self) -> float:
+        """The DSC that the probabilities would give if they were right: 2 sum(p in the mask) / (sum(p) + area)."""
+        total = self.expected + self.area
+        return 2 * self.expected_inside / total if total else 1.0
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation, over all looks, of the logarithm of the marked area."""
+        return float(np.std([math.log(a + 1) for a in (self.area, *self.areas)]))
+
+
+@torch.inference_mode()
+def measure_steadiness(
+    network: nn.Module,
+    grey: Sequence[Tensor],
+    labels: Sequence[Array],
+    settings: Preprocessing,
+    schema: LabelSchema,
+    cavities: Sequence[Array] | None = None,
+) -> list[list[Steadiness]]:
+    """Each slice's counts: of every class of the schema, then of any lesion.
+
+    Shapes: grey (H, W) in 0..1 on the network's device, labels (H, W) and cavities (H, W) bool of the same size each.
+
+    Args:
+        network: In evaluation mode.
+        grey: Slices; they go through the network as one batch.
+        labels: What the network made of them, as it is reported.
+        settings: The preprocessing the network was trained with.
+        schema: Of the labels.
+        cavities: Where lesions may lie; everywhere by default.
+    """
+    looks = [predict_probabilities(network, grey, settings), *(_look(network, grey, settings, *v) for v in VARIANTS)]
+    results = []
+    for i, reported in enumerate(labels):
+        of_slice = [look[i].cpu().numpy() for look in looks]
+        inside = np.ones(reported.shape, dtype=bool) if cavities is None else cavities[i]
+        results.append(_count(reported, of_slice, inside, schema))
+    return results
+
+
+def _look(
+    network: nn.Module, grey: Sequence[Tensor], settings: Preprocessing, axes: tuple[int, ...], zoom: float
+) -> list[Tensor]:
+    size = max(32, 32 * round(settings.size * zoom / 32))
+    settings = dataclasses.replace(settings, size=size)
+    mirrored = predict_probabilities(network, [g.flip(axes) for g in grey], settings)
+    return [p.flip(axes) for p in mirrored]
+
+
+def _count(reported: Array, looks: Sequence[Array], inside: Array, schema: LabelSchema) -> list[Steadiness]:
+    """Shapes: reported (H, W), looks (C, H, W) each, the first one the result's own; inside (H, W) bool."""
+    mean = np.mean(looks, axis=0) * inside
+    seen = [look.argmax(axis=0) * inside for look in looks[1:]]
+    classes: list[tuple[str, Array, list[Array], Array]] = [
+        (c.name, reported == c.index, [s == c.index for s in seen], mean[c.index]) for c in schema.classes
+    ]
+    classes.append((ANY_LESION, reported > 0, [s > 0 for s in seen], mean[1:].sum(axis=0)))
+    return [
+        Steadiness(
+            class_name=name,
+            num_pixels=int(reported.size),
+            area=int(np.count_nonzero(marked)),
+            areas=tuple(int(np.count_nonzero(o)) for o in others),
+            shared=tuple(int(np.count_nonzero(o & marked)) for o in others),
+            expected=float(probability.sum()),
+            expected_inside=float(probability[marked].sum()),
+        )
+        for name, marked, others, probability in classes
+    ]

@@ -1,0 +1,169 @@
+"""Per-case trust: what the DSC of a result is likely to be, and within what bounds the true volume lies.
+
+Told by the shipped weights alone, from how steady the result is (`steadiness`). `evaluation.trust` fits what stands
+here, on slices that the networks had not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msdnet.errors import WeightsError
+from msdnet.prediction.steadiness import Steadiness
+
+FEATURES = ("agreement", "expected_dsc", "log_area", "spread")
+LEVEL = 0.9
+RATIO_FLOOR = 0.05
+"""Added to true area / marked area before the logarithm: where nothing is there in truth the ratio is 0."""
+
+REASON = (
+    "mirrored or zoomed, the slices give other marks (mean DSC with these {agreement:.2f}); "
+    "predicted DSC {dsc:.2f}, below {limit:.2f}"
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A value linear in the features, and how far the truth lay from it: the 5 % and 95 % quantiles of truth - value.
+
+    Attributes:
+        intercept: The value where all features have their mean.
+        slopes: One for each of `FEATURES`, in units of its standard deviation.
+        low: Where the interval begins, from the value on; mostly below 0.
+        high: Where it ends.
+    """
+
+    intercept: float
+    slopes: tuple[float, ...]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How one class's steadiness becomes a predicted DSC and an interval; part of the weights' card.
+
+    Attributes:
+        class_name: A class of the schema, or "any_lesion".
+        means: Of the features, on the slices it was fitted on.
+        scales: Their standard deviations.
+        dsc: The line for DSC.
+        log_ratio: The line for log(true area / marked area + `RATIO_FLOOR`).
+        review_below: A predicted DSC below this asks for a review.
+        num_slices: So many it was fitted on.
+    """
+
+    class_name: str
+    means: tuple[float, ...]
+    scales: tuple[float, ...]
+    dsc: Line
+    log_ratio: Line
+    review_below: float
+    num_slices: int
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far the result for one class can be trusted.
+
+    Attributes:
+        class_name: A class of the schema, or "any_lesion".
+        predicted_dsc: Its likely DSC, 0 to 1.
+        dsc_interval: 90 % interval of it.
+        ratio_interval: 90 % interval of true area / marked area, so of true volume / reported volume.
+        review: Whether somebody should look: the predicted DSC is among the lowest fifth of those seen in fitting.
+        reason: Why, in words; empty without review.
+    """
+
+    class_name: str
+    predicted_dsc: float
+    dsc_interval: tuple[float, float]
+    ratio_interval: tuple[float, float]
+    review: bool
+    reason: str = ""
+
+
+def features_of(steadiness: Steadiness) -> tuple[float, ...]:
+    """The values of `FEATURES`."""
+    return (
+        steadiness.agreement,
+        steadiness.expected_dsc,
+        math.log(steadiness.area_share + 1e-4),
+        steadiness.spread,
+    )
+
+
+def estimate_trust(calibrations: Sequence[Calibration], steadiness: Sequence[Steadiness]) -> list[Trust]:
+    """The trust in each class that is marked and for which there is a calibration."""
+    known = {c.class_name: c for c in calibrations}
+    return [_estimate(known[s.class_name], s) for s in steadiness if s.area and s.class_name in known]
+
+
+def read_calibrations(entries: Sequence[Mapping[str, Any]]) -> list[Calibration]:
+    """The calibrations of a weights' card, as `dataclasses.asdict` wrote them.
+
+    Raises:
+        WeightsError: if an entry is not one, or was fitted on other features.
+    """
+    try:
+        found = [
+            Calibration(
+                **{
+                    **entry,
+                    "means": tuple(entry["means"]),
+                    "scales": tuple(entry["scales"]),
+                    "dsc": _read_line(entry["dsc"]),
+                    "log_ratio": _read_line(entry["log_ratio"]),
+                }
+            )
+            for entry in entries
+        ]
+        lengths = {len(v) for c in found for v in (c.means, c.scales, c.dsc.slopes, c.log_ratio.slopes)}
+        if lengths - {len(FEATURES)}:
+            raise ValueError(f"{lengths} features, not {len(FEATURES)}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            "the card's calibration of trust cannot be used",
+            got=f"{type(error).__name__}: {error}",
+            expected=f"what `msdnet train` writes, for the features {', '.join(FEATURES)}",
+            do="take the weights anew, or set the card's trust to []",
+        ) from error
+    return found
+
+
+def _read_line(entry: Mapping[str, Any]) -> Line:
+    return Line(**{**entry, "slopes": tuple(entry["slopes"])})
+
+
+def _estimate(calibration: Calibration, steadiness: Steadiness) -> Trust:
+    scaled = [
+        (value - mean) / scale
+        for value, mean, scale in zip(features_of(steadiness), calibration.means, calibration.scales, strict=True)
+    ]
+    dsc, ratio = value_of(calibration.dsc, scaled), value_of(calibration.log_ratio, scaled)
+    low, high = (
+        max(0.0, math.exp(ratio + side) - RATIO_FLOOR)
+        for side in (calibration.log_ratio.low, calibration.log_ratio.high)
+    )
+    return Trust(
+        class_name=steadiness.class_name,
+        predicted_dsc=_share(dsc),
+        dsc_interval=(_share(dsc + calibration.dsc.low), _share(dsc + calibration.dsc.high)),
+        ratio_interval=(low, high),
+        review=dsc < calibration.review_below,
+        reason=REASON.format(agreement=steadiness.agreement, dsc=_share(dsc), limit=calibration.review_below)
+        if dsc < calibration.review_below
+        else "",
+    )
+
+
+def value_of(line: Line, scaled: Sequence[float]) -> float:
+    """The line's value at standardised features."""
+    return line.intercept + sum(slope * value for slope, value in zip(line.slopes, scaled, strict=True))
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, value))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from msdnet.errors import WeightsError
+from msdnet.prediction.steadiness import Steadiness
+from msdnet.prediction.trust import RATIO_FLOOR, Calibration, Line, estimate_trust, features_of, read_calibrations
+
+# DSC = agreement - 0.1 .. + 0.2; true area = marked area x 1.5 x (1/2 .. 2), the floor aside
+CALIBRATION = Calibration(
+    "ggo",
+    means=(0.5, 0.0, 0.0, 0.0),
+    scales=(0.1, 1.0, 1.0, 1.0),
+    dsc=Line(0.5, (0.1, 0.0, 0.0, 0.0), -0.1, 0.2),
+    log_ratio=Line(math.log(1.5 + RATIO_FLOOR), (0.0, 0.0, 0.0, 0.0), math.log(0.5), math.log(2)),
+    review_below=0.6,
+    num_slices=40,
+)
+
+
+def _steadiness(agreement: float, name: str = "ggo") -> Steadiness:
+    return Steadiness(name, 10_000, 100, (100,), (round(100 * agreement),), 90.0, 80.0)
+
+
+def test_the_features_are_those_named() -> None:
+    agreement, expected, log_area, spread = features_of(_steadiness(0.7))
+    assert agreement == pytest.approx(0.7)
+    assert expected == pytest.approx(160 / 190)
+    assert log_area == pytest.approx(math.log(0.01 + 1e-4))
+    assert spread == 0
+
+
+def test_a_steady_result_is_trusted() -> None:
+    [trust] = estimate_trust([CALIBRATION], [_steadiness(0.7)])
+    assert trust.predicted_dsc == pytest.approx(0.7)
+    assert trust.dsc_interval == pytest.approx((0.6, 0.9))
+    half, double = 0.5 * (1.5 + RATIO_FLOOR) - RATIO_FLOOR, 2 * (1.5 + RATIO_FLOOR) - RATIO_FLOOR
+    assert trust.ratio_interval == pytest.approx((half, double))
+    assert not trust.review
+    assert trust.reason == ""
+
+
+def test_an_unsteady_one_asks_for_a_review_and_says_why() -> None:
+    [trust] = estimate_trust([CALIBRATION], [_steadiness(0.55)])
+    assert trust.review
+    assert "0.55" in trust.reason
+    assert "0.60" in trust.reason
+
+
+def test_shares_stay_between_0_and_1() -> None:
+    [low] = estimate_trust([CALIBRATION], [_steadiness(0.0)])
+    [high] = estimate_trust([CALIBRATION], [_steadiness(1.0)])
+    assert (low.predicted_dsc, low.dsc_interval[0]) == (0.0, 0.0)
+    assert (high.predicted_dsc, high.dsc_interval[1]) == (1.0, 1.0)
+
+
+def test_nothing_is_told_of_what_is_not_marked_or_was_not_fitted() -> None:
+    empty = dataclasses.replace(_steadiness(0.5), area=0)
+    assert estimate_trust([CALIBRATION], [empty, _steadiness(0.5, "consolidation")]) == []
+
+
+def test_a_card_keeps_a_calibration_whole() -> None:
+    stored = json.loads(json.dumps([dataclasses.asdict(CALIBRATION)]))
+    assert read_calibrations(stored) == [CALIBRATION]
+
+
+@pytest.mark.parametrize("change", [{"means": [0.5]}, {"dsc": {}}, {"review_below": None, "extra": 1}])
+def test_a_damaged_calibration_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(WeightsError, match="calibration of trust"):
+        read_calibrations([{**dataclasses.asdict(CALIBRATION), **change}])
