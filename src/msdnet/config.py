@@ -119,7 +119,7 @@ class Stage:
         ema_decay: Decay per step of the moving average of the weights, which is what the stage yields; 0 for the last
             step's weights.
         start_share: How much of the weights that the stage started from is in what it yields: start_share x those +
-            (1 - start_share) x the trained ones. After a pretraining this keeps what few slices would unlearn;
+            (1 - start_share) x the trained ones. This keeps what few slices would unlearn of a pretraining or a start;
             batch norm's statistics are mixed too, and the logged validation loss is that of the trained weights alone.
             Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
         size: Side of the training slices; None for that of the preprocessing.
@@ -203,6 +203,8 @@ class Experiment:
         schema: Label schema, by name.
         network: Network, by name.
         network_arguments: Arguments of the network's constructor other than num_classes and in_channels.
+        start: Weights that the network starts from, a name of embedded ones or a folder that `msdnet train` wrote; None
+            for random ones. Network, its arguments, schema and grey must be those of their card.
         preprocessing: How slices become tensors.
         augmentation: What is varied in training.
         pretraining: The stage without true labels, or None.
@@ -224,6 +226,7 @@ class Experiment:
     schema: str = "ggo-consolidation"
     network: str = "msdnet"
     network_arguments: dict[str, Any] = field(default_factory=dict)
+    start: str | None = None
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     augmentation: Augmentation = field(default_factory=Augmentation)
     focal_gamma: float = 2.0
@@ -243,12 +246,13 @@ class Experiment:
             "proportion, inverse or none",
         )
         _require(self.weak_classes in ("any", "density"), "weak_classes", self.weak_classes, "any or density")
-        without_start = [self.pretraining] if self.pretraining is not None else [self.training]
+        first = self.training if self.pretraining is None else self.pretraining
+        without_start = [first] if self.start is None else []
         _require(
             all(stage.start_share == 0 for stage in without_start),
             "start_share",
-            max(stage.start_share for stage in without_start),
-            "0 where a stage starts from random weights: only what follows a pretraining can keep some of it",
+            first.start_share,
+            "0 where a stage starts from random weights: only what follows a pretraining, or has a start, keeps some",
         )
         if self.weak_classes == "density":
             _require(self.schema == "ggo-consolidation", "schema", self.schema, "ggo-consolidation for density")

@@ -40,6 +40,7 @@ from msdnet.training.run_folder import claim
 from msdnet.training.runs import check_order, write_order
 from msdnet.training.samples import SampleDrawing
 from msdnet.training.stage import run_stage
+from msdnet.training.start import load_start, start_notes
 
 
 def cross_validate(
@@ -93,24 +94,25 @@ def cross_validate(
     if find_processes().writes:
         seeds = {e.seed for e in experiments}
         folders = {name: [out / name] for name in names}
-        notes = table_notes(folders, sets[0].manifest, [f"one seed ({experiments[0].seed})"] if len(seeds) == 1 else [])
+        about_seeds = [f"one seed ({experiments[0].seed})"] if len(seeds) == 1 else []
+        notes = table_notes(folders, sets[0].manifest, [*about_seeds, *start_notes(experiments)])
         schema = get_schema(experiments[0].schema)
         write_comparison(rows, schema, out, reference=reference or names[0], notes=notes)
     return out / "comparison.md"
 
 
-def table_notes(folders: Mapping[str, Sequence[Path]], manifest: Manifest, about_seeds: Sequence[str]) -> list[str]:
+def table_notes(folders: Mapping[str, Sequence[Path]], manifest: Manifest, about_runs: Sequence[str]) -> list[str]:
     """What a reader of a comparison must know first.
 
     Args:
         folders: Name of each network, then the folders of its runs.
         manifest: The data set.
-        about_seeds: How many there were.
+        about_runs: How many seeds there were; what the networks started from.
     """
     unready = [name for name, runs in folders.items() if any(map(still_improving, runs))]
     return [
         *data_notes(manifest),
-        *about_seeds,
+        *about_runs,
         *([f"not converged, the loss was still falling: {', '.join(unready)}"] if unready else []),
     ]
 
@@ -150,7 +152,8 @@ def cross_validate_network(
             rows += read_overlaps(kept)
     if find_processes().writes and not only_folds:
         write_overlaps(folder / "per_slice.csv", rows)
-        figures_table(rows, get_schema(experiment.schema), notes=data.notes).write(folder, "table")
+        notes = [*data.notes, *start_notes([experiment])]
+        figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
     return rows
 
 
@@ -181,7 +184,8 @@ def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -
     """Refuses at once what would fail after the data were loaded.
 
     Raises:
-        OptionError: if the network cannot be built, or a fold does not exist.
+        OptionError: if the network cannot be built, does not fit its start, or a fold does not exist.
+        WeightsError: if there are no such weights to start from.
     """
     strange = sorted(set(only_folds) - set(range(experiment.num_folds)))
     if strange:
@@ -263,9 +267,12 @@ def measure_slices(
 
 
 def _build(experiment: Experiment) -> nn.Module:
-    return build_network(
+    network = build_network(
         experiment.network,
         num_classes=get_schema(experiment.schema).num_classes,
         in_channels=1,
         **experiment.network_arguments,
     )
+    if experiment.start is not None:
+        network.load_state_dict(load_start(experiment)[0].state_dict())
+    return network

@@ -25,6 +25,7 @@ from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import as_plain, claim, versions
 from msdnet.training.runs import Run
+from msdnet.training.start import load_start, start_notes
 from msdnet.training.trust import calibrate_trust
 from msdnet.weights import Card, save_weights
 
@@ -70,7 +71,8 @@ def run_experiment(
     if only_folds:
         return out
     if find_processes().writes:
-        summary = overlap_table(rows, get_schema(experiment.schema), notes=training_data.notes)
+        notes = [*training_data.notes, *start_notes([experiment])]
+        summary = overlap_table(rows, get_schema(experiment.schema), notes=notes)
         with whole_file(out / "summary.md") as unfinished:
             unfinished.write_text(summary, encoding="utf-8")
         run = Run(experiment, out, out / "folds.csv")
@@ -85,11 +87,16 @@ def run_experiment(
 def _card(
     experiment: Experiment, rows: Sequence[SliceOverlap], data: TrainingData, trust: Sequence[Calibration]
 ) -> Card:
-    start = "pretrained" if experiment.network_arguments.get("pretrained") else "random"
+    if experiment.start is not None:
+        _, before = load_start(experiment)
+        start = f"The network started from the weights {before.name} (sha256 {before.sha256})."
+    else:
+        kind = "pretrained" if experiment.network_arguments.get("pretrained") else "random"
+        start = f"The encoder started from {kind} weights."
     num_groups = len({s.group for s in data.labelled})
     counted = (
         f"{len(data.labelled)} labelled slices in {num_groups} groups or patients, {len(data.unlabelled)} unlabelled"
-        f" slices. The encoder started from {start} weights."
+        f" slices. {start}"
     )
     return Card(
         name=experiment.name,

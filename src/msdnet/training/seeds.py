@@ -24,6 +24,7 @@ from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import check_claim
 from msdnet.training.runs import check_order, write_order
+from msdnet.training.start import start_notes
 
 
 def cross_validate_seeds(
@@ -95,7 +96,7 @@ def cross_validate_seeds(
         }
         about = f"mean of seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"one seed ({seeds[0]})"
         folders = {e.name: [out / f"seed-{seed}" / e.name for seed in seeds] for e in experiments}
-        notes = table_notes(folders, read_manifest(data), [about])
+        notes = table_notes(folders, read_manifest(data), [about, *start_notes(experiments)])
         averaged = {name: average_seeds(list(rows.values())) for name, rows in by_seed.items()}
         write_comparison(averaged, schema, out, reference=reference or experiments[0].name, notes=notes)
         seeds_table(by_seed, schema, notes=notes).write(out, "seeds")

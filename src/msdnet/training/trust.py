@@ -22,6 +22,7 @@ from msdnet.slices import to_grey
 from msdnet.training.data import TrainingData
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.runs import FoldNetworks, Run, fold_networks
+from msdnet.training.start import start_notes
 
 
 def calibrate_trust(
@@ -47,7 +48,7 @@ def calibrate_trust(
     schema = get_schema(run.experiment.schema)
     judgements = judge_trust(rows)
     if judgements:
-        trust_table(rows, schema, notes=data.notes).write(run.folder, "trust")
+        trust_table(rows, schema, notes=[*data.notes, *start_notes([run.experiment])]).write(run.folder, "trust")
         title = "synthetic" if data.manifest.is_synthetic else ""
         draw_reliability(judgements, schema, run.folder, "trust", title=title)
     return fit_trust(rows)
