@@ -1,11 +1,27 @@
-"""Files that are whole or not there, and folders in which one process at a time works."""
+"""Files that are whole or not there, folders in which one process at a time works, and the mark of a result."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+RUN_RECORD, TOOL = "run.json", "msdnet"
+"""The file that marks a folder as a result, and what stands under `tool` in it."""
+
+
+def read_run_record(folder: Path) -> dict[str, Any] | None:
+    """The record of the msdnet result in that folder, or None if the folder holds no such result."""
+    try:
+        record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("tool") != TOOL or not isinstance(record.get("files"), dict):
+        return None
+    return record
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from msdnet.files import read_run_record
 from msdnet.reporting import write_run_record
-from msdnet.reporting.run_record import read_run_record
 
 
 def test_the_record_names_what_a_figure_depends_on(make_segmentation, tmp_path):

@@ -98,7 +98,7 @@ def test_each_picture_of_a_folder_is_an_input_of_its_own(tmp_path: Path) -> None
 def test_earlier_results_below_a_folder_are_left_out_and_named(tmp_path: Path, ct: Any) -> None:
     Image.fromarray(_pixels()).save(tmp_path / "a.png")
     (tmp_path / "out" / "a").mkdir(parents=True)
-    (tmp_path / "out" / "a" / "run.json").write_text('{"tool": "msdnet"}')
+    (tmp_path / "out" / "a" / "run.json").write_text('{"tool": "msdnet", "files": {}}')
     Image.fromarray(_pixels()).save(tmp_path / "out" / "a" / "labels.png")
     [found] = find_scans([tmp_path])
     assert found.name == "a"

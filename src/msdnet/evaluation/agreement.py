@@ -21,6 +21,7 @@ from msdnet.evaluation.bootstrap import LEVEL, RESAMPLES, SEED
 from msdnet.evaluation.masks import MaskSlice, all_faults, check_values, match_masks, read_groups, read_masks
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap, pool_groups, write_overlaps
 from msdnet.evaluation.tables import figures_table
+from msdnet.files import RUN_RECORD, TOOL
 from msdnet.labels import LabelSchema
 
 
@@ -90,7 +91,7 @@ def evaluate_masks(
     write_overlaps(out / "per_patient.csv", pool_groups(rows), with_measures=True)
     markdown, table_csv, latex = table.write(out, "table")
     record: dict[str, Any] = {
-        "tool": "msdnet",
+        "tool": TOOL,
         "task": "evaluate",
         "version": __version__,
         "schema": {
@@ -120,12 +121,12 @@ def evaluate_masks(
             "table": markdown,
             "table_csv": table_csv,
             "table_latex": latex,
-            "run": "run.json",
+            "run": RUN_RECORD,
         },
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in ("numpy", "scipy", "nibabel", "pillow")},
     }
-    (out / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / RUN_RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return out / markdown
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msdnet.errors import OptionError, OutputError
-from msdnet.files import alone_in
-from msdnet.reporting.run_record import RUN_RECORD, read_run_record
+from msdnet.files import RUN_RECORD, alone_in, read_run_record
 
 _DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _EXPECTED = "a new folder, an empty one, or an earlier result of msdnet"

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msdnet import __version__
+from msdnet.files import RUN_RECORD, TOOL
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
     from msdnet.scans.scan import Scan
 
-RUN_RECORD = "run.json"
 _AXES = ("slice", "row", "column")
 _LIBRARIES = ("torch", "timm", "numpy", "highdicom", "pydicom", "nibabel")
 
@@ -50,7 +50,7 @@ def write_run_record(
     scan = segmentation.scan
     grid = to_canonical(scan)
     record: dict[str, Any] = {
-        "tool": "msdnet",
+        "tool": TOOL,
         "version": __version__,
         "weights": {"name": segmentation.weights_name, "sha256": segmentation.weights_sha256},
         "schema": {
@@ -81,17 +81,6 @@ def write_run_record(
         record["segmentation_absent"] = segmentation_absent
     text = json.dumps(record, indent=2, ensure_ascii=False)
     (folder / RUN_RECORD).write_text(text + "\n", encoding="utf-8")
-
-
-def read_run_record(folder: Path) -> dict[str, Any] | None:
-    """The record of the msdnet result in that folder, or None if the folder holds no such result."""
-    try:
-        record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(record, dict) or record.get("tool") != "msdnet" or not isinstance(record.get("files"), dict):
-        return None
-    return record
 
 
 def peak_memory_mb() -> int | None:

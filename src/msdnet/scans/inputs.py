@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from msdnet.errors import OptionError, ScanError
+from msdnet.files import RUN_RECORD, read_run_record
 from msdnet.scans.dicom_files import DicomFile, list_archive, list_folder, sniff
 from msdnet.scans.dicom_series import Series, choose_series, group_series, notes_on_rest, usable_series
 from msdnet.scans.kinds import SUFFIXES, VOLUMES, check_inputs, kind_in_folder, kind_of, not_dicom, suffix_of
 from msdnet.scans.messages import count_of
 from msdnet.scans.scan import ScanInput
-
-_RUN_RECORD = "run.json"  # what `reporting` writes into every result
 
 
 def find_scans(inputs: Sequence[Path], *, series: str | None = None) -> list[ScanInput]:
@@ -104,17 +102,9 @@ def _from_folder(folder: Path, series: str | None) -> list[ScanInput]:
 
 def _without_results(files: Sequence[Path], folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     """The files without those in results of msdnet below the folder, as after -o FOLDER/out; and a note on these."""
-    results = {p.parent for p in files if p.name == _RUN_RECORD and p.parent != folder and _is_result(p)}
+    results = {p.parent for p in files if p.name == RUN_RECORD and p.parent != folder and read_run_record(p.parent)}
     kept = [p for p in files if results.isdisjoint(p.parents)]
     return kept, (f"Left out: {count_of(len(results), 'earlier result')} in the folder.",) if results else ()
-
-
-def _is_result(record: Path) -> bool:
-    try:
-        found = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("tool") == "msdnet"
 
 
 def _from_archive(path: Path, series: str | None) -> ScanInput:

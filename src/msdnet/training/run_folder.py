@@ -13,9 +13,7 @@ import torch
 import msdnet
 from msdnet.config import Experiment, experiment_from
 from msdnet.errors import OptionError
-from msdnet.files import alone_in, whole_file
-
-RECORD = "run.json"
+from msdnet.files import RUN_RECORD, alone_in, whole_file
 
 
 def claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
@@ -24,7 +22,7 @@ def claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
     Raises:
         OptionError: if it holds a run of another experiment or other data.
     """
-    path = folder / RECORD
+    path = folder / RUN_RECORD
     with alone_in(folder):  # several processes may begin a run together
         if not path.is_file():
             record = {"experiment": as_plain(experiment), "data_sha256": data_sha256, "versions": versions()}
@@ -40,7 +38,7 @@ def check_claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
     Raises:
         OptionError: as `claim`.
     """
-    path = folder / RECORD
+    path = folder / RUN_RECORD
     if not path.is_file():
         return
     before = json.loads(path.read_text(encoding="utf-8"))

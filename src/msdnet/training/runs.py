@@ -15,13 +15,12 @@ from msdnet.config import Experiment, experiment_from
 from msdnet.data.folds import read_folds
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import OptionError
-from msdnet.files import alone_in, whole_file
+from msdnet.files import RUN_RECORD, alone_in, whole_file
 from msdnet.labels import get_schema
 from msdnet.networks import build_network
 from msdnet.prediction.device import choose_device
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.training.data import TrainingData
-from msdnet.training.run_folder import RECORD
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def write_order(out: Path, names: Sequence[str], seeds: Sequence[int] = ()) -> N
         kept = check_order(out, seeds)
         record: dict[str, Any] = {"experiments": list(names)}
         record |= {"seeds": list(dict.fromkeys([*kept, *seeds]))} if seeds else {}
-        with whole_file(out / RECORD) as unfinished:
+        with whole_file(out / RUN_RECORD) as unfinished:
             unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
@@ -151,7 +150,7 @@ def check_order(out: Path, seeds: Sequence[int] = ()) -> list[int]:
         OptionError: if the folder is a run of `msdnet train`, or of a comparison with seeds where this one is without,
             or the other way round.
     """
-    before = _read(out) if (out / RECORD).is_file() else {}
+    before = _read(out) if (out / RUN_RECORD).is_file() else {}
     kept: list[int] = before.get("seeds", [])
     single = "experiment" in before
     if single or (before and bool(kept) != bool(seeds)):
@@ -166,7 +165,7 @@ def check_order(out: Path, seeds: Sequence[int] = ()) -> list[int]:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _no_run(folder) from error
     return record if isinstance(record, dict) else {}
@@ -175,7 +174,7 @@ def _read(folder: Path) -> dict[str, Any]:
 def _no_run(folder: Path) -> OptionError:
     return OptionError(
         f"{folder} holds no run",
-        got=f"no {RECORD} that names an experiment",
+        got=f"no {RUN_RECORD} that names an experiment",
         expected="a folder that `msdnet train`, `cross-validate` or `ablate` wrote",
         do="check the path",
     )
