@@ -174,6 +174,10 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
         text = (tmp_path / "out" / table).read_text()
         assert "| Ground-glass opacity | " in text
         assert text.startswith("**patients not known: groups are near-duplicates only")
+    page = (weights / "model-card.md").read_text()
+    assert "Made up." in page
+    assert card.sha256 in page
+    assert "## Trust" not in page
     before = (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns
     run_experiment(experiment, data_set, tmp_path / "out", device="cpu")  # all is finished: nothing is trained anew
     assert (tmp_path / "out" / "final" / "weights.safetensors").stat().st_mtime_ns == before
@@ -204,6 +208,7 @@ def test_a_run_calibrates_trust_on_slices_its_networks_had_not_seen(
     assert [c.class_name for c in calibrations] == ["ggo", "any_lesion"]
     assert "| Ground-glass opacity | marked area alone |" in (tmp_path / "out" / "trust.md").read_text()
     assert (tmp_path / "out" / "trust.svg").is_file()
+    assert "| Ground-glass opacity | steadiness |" in (weights / "model-card.md").read_text()
 
 
 def _mark_everything(network: torch.nn.Module, grey: list[torch.Tensor], *_: object) -> list[torch.Tensor]:
@@ -342,9 +347,14 @@ def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, dat
         drawn = (tmp_path / "out" / "networks.svg").read_text()
         names = [one.name for one in load_training_data(data_set, SHORT).labelled]
         assert sum(f"<!-- {name} -->" in drawn for name in names) == num_named
+    worst = draw_networks(*where, num_slices=1, worst=True, with_names=True, device="cpu", progress=tell)
+    told_shares()
+    rows = [r for r in read_overlaps(tmp_path / "run" / "tiny" / "per_slice.csv") if r.class_name == "any_lesion"]
+    lowest = min(rows, key=lambda r: (r.dsc, r.name)).name
+    assert f"<!-- {lowest} -->" in worst.with_suffix(".svg").read_text()
     draw_features(*where, num_slices=2, device="cpu", progress=tell)
     assert told_shares() == [0, 0.5]
-    for name in ("robustness", "noise", "networks", "features-1"):
+    for name in ("robustness", "noise", "networks", "worst", "features-1"):
         assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (tmp_path / "out" / f"{name}.svg").is_file()
     with pytest.raises(OptionError, match="no run 'x'"):

@@ -138,6 +138,7 @@ def figure(arguments: argparse.Namespace) -> int:
         picture = draw_networks(
             *where,
             num_slices=arguments.num_slices,
+            worst=arguments.worst,
             with_names=arguments.names,
             device=arguments.device,
             progress=advance,

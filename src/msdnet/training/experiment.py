@@ -2,7 +2,7 @@
 
     OUT/summary.md   the main figures of the cross-validation, one line for each class
     OUT/final/       checkpoints, loss curves and weights of the training on all slices
-    OUT/weights/     card.json and model.safetensors
+    OUT/weights/     card.json, model.safetensors, and model-card.md for people
 
 and what `cross_validation` writes for one network, directly in OUT. Each part is skipped where it is finished already.
 """
@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from msdnet.config import Experiment
+from msdnet.evaluation.model_card import model_card
 from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
 from msdnet.files import whole_file
@@ -26,7 +27,7 @@ from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import as_plain, claim, versions
 from msdnet.training.runs import Run
 from msdnet.training.start import load_start, start_notes
-from msdnet.training.trust import calibrate_trust
+from msdnet.training.trust import calibrate_trust, judged_trust
 from msdnet.weights import Card, save_weights
 
 
@@ -80,7 +81,10 @@ def run_experiment(
     everything = [*training_data.labelled, *training_data.unlabelled]
     network = train_network(everything, experiment, out, "final", training_data, device=device, progress=of_rest)
     if find_processes().writes:
-        save_weights(out / "weights", network, _card(experiment, rows, training_data, trust))
+        card = save_weights(out / "weights", network, _card(experiment, rows, training_data, trust))
+        held = judged_trust(run, notes) if trust else None
+        with whole_file(out / "weights" / "model-card.md") as unfinished:
+            unfinished.write_text(model_card(card, rows, notes=notes, trust=held), encoding="utf-8")
     return out / "weights"
 
 

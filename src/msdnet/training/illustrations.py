@@ -14,6 +14,7 @@ from msdnet.evaluation.pictures.noise_picture import draw_noise_picture
 from msdnet.evaluation.pictures.robustness_figures import draw_robustness, robustness_table
 from msdnet.evaluation.pictures.side_by_side import choose_slices, draw_side_by_side
 from msdnet.evaluation.robustness import measure_robustness
+from msdnet.evaluation.worst_slices import worst_slices
 from msdnet.labels import get_schema
 from msdnet.prediction.device import choose_device
 from msdnet.slices import to_grey
@@ -73,7 +74,7 @@ def run_robustness(
     table.write(out, "robustness-table")
     draw_robustness(results, schema, out, "robustness", title=title)
     name = _leading(runs)
-    [one] = _typical(runs[name], training_data, 1)
+    [one] = _chosen(runs[name], training_data, 1)
     draw_noise_picture(one, predictors[name], schema, out, "noise", seed=seed, title=title)
     return out / "robustness-table.md"
 
@@ -84,6 +85,7 @@ def draw_networks(
     out: Path,
     *,
     num_slices: int = 4,
+    worst: bool = False,
     with_names: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
@@ -92,11 +94,11 @@ def draw_networks(
 
     Beside each row stands a letter; with_names: the slice's name in the manifest, which may come from a file name.
 
-    Args and Raises: as `run_robustness`; the slices are those of `choose_slices` for the first MSD-Net, else the first
-    run.
+    Args and Raises: as `run_robustness`; the slices are those of `choose_slices`, or with worst those of
+    `worst_slices`, for the first MSD-Net, else the first run.
     """
     runs, training_data = _open(runs_folder, data)
-    slices = _typical(runs[_leading(runs)], training_data, num_slices)
+    slices = _chosen(runs[_leading(runs)], training_data, num_slices, worst)
     predictions: dict[str, dict[str, Array]] = {}
     for i, (name, run) in enumerate(runs.items()):
         tell = part_of(progress, i / len(runs), 1 / len(runs))
@@ -109,7 +111,8 @@ def draw_networks(
     out.mkdir(parents=True, exist_ok=True)
     schema = get_schema(training_data.manifest.schema)
     title = _title(training_data)
-    picture, _ = draw_side_by_side(slices, predictions, schema, out, "networks", with_names=with_names, title=title)
+    name = "worst" if worst else "networks"
+    picture, _ = draw_side_by_side(slices, predictions, schema, out, name, with_names=with_names, title=title)
     return out / picture
 
 
@@ -137,7 +140,7 @@ def draw_features(
     networks, settings = fold_networks(run, training_data, device), run.experiment.preprocessing
     out.mkdir(parents=True, exist_ok=True)
     pictures = []
-    slices = _typical(run, training_data, num_slices)
+    slices = _chosen(run, training_data, num_slices)
     for number, one in enumerate(slices, start=1):
         part_of(progress, (number - 1) / len(slices), 1 / len(slices))(f"slice {number} of {len(slices)}", 0.0)
         grey = to_grey(one.image, "grey", settings).to(choose_device(device))
@@ -167,8 +170,9 @@ def _leading(runs: Mapping[str, Run]) -> str:
     return next((name for name, run in runs.items() if run.experiment.network == "msdnet"), next(iter(runs)))
 
 
-def _typical(run: Run, data: TrainingData, num_slices: int) -> list[TrainingSlice]:
-    names = choose_slices(read_overlaps(run.folder / "per_slice.csv"), num_slices)
+def _chosen(run: Run, data: TrainingData, num_slices: int, worst: bool = False) -> list[TrainingSlice]:
+    rows = read_overlaps(run.folder / "per_slice.csv")
+    names = [bad.name for bad in worst_slices(rows, num_slices)] if worst else choose_slices(rows, num_slices)
     by_name = {s.name: s for s in data.labelled}
     return [by_name[name] for name in names]
 

@@ -7,10 +7,13 @@ OUT/trust.png, trust.svg            predicted against true DSC
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.evaluation.pictures.reliability import draw_reliability
+from msdnet.evaluation.rendering import Table
 from msdnet.evaluation.trust import fit_trust, judge_trust, trust_table
 from msdnet.evaluation.trust_rows import TrustRow, read_trust_rows, write_trust_rows
 from msdnet.labels import ANY_LESION, get_schema
@@ -23,6 +26,8 @@ from msdnet.training.data import TrainingData
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.runs import FoldNetworks, Run, fold_networks
 from msdnet.training.start import start_notes
+
+ROWS = "trust_per_slice.csv"
 
 
 def calibrate_trust(
@@ -39,19 +44,24 @@ def calibrate_trust(
         device: "auto", "cpu" or "cuda".
         progress: Called with what is being done and the share that is done, 0 to 1.
     """
-    kept = run.folder / "trust_per_slice.csv"
+    kept = run.folder / ROWS
     if not kept.is_file():
         if run.missing_folds():
             return []
         write_trust_rows(kept, _measure(run, data, device, part_of(progress, 0.0, 1.0)))
     rows = read_trust_rows(kept)
-    schema = get_schema(run.experiment.schema)
     judgements = judge_trust(rows)
     if judgements:
-        trust_table(rows, schema, notes=[*data.notes, *start_notes([run.experiment])]).write(run.folder, "trust")
+        judged_trust(run, [*data.notes, *start_notes([run.experiment])]).write(run.folder, "trust")
         title = "synthetic" if data.manifest.is_synthetic else ""
-        draw_reliability(judgements, schema, run.folder, "trust", title=title)
+        draw_reliability(judgements, get_schema(run.experiment.schema), run.folder, "trust", title=title)
     return fit_trust(rows)
+
+
+def judged_trust(run: Run, notes: Sequence[str]) -> Table:
+    """How well the trust of a run that `calibrate_trust` has measured holds; the notes stand in the table's head."""
+    rows = read_trust_rows(run.folder / ROWS)
+    return trust_table(rows, get_schema(run.experiment.schema), notes=notes)
 
 
 def _measure(run: Run, data: TrainingData, device: str, tell: Progress) -> list[TrustRow]:
