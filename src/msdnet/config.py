@@ -70,6 +70,8 @@ class Augmentation:
         elastic: Largest displacement by a smooth random field, as a share of the side.
         coarse: Probability of the look of a coarse scan: grey averaged over blocks and interpolated back.
         coarsest: Largest side of such a block in pixels.
+        cutmix: Probability that a rectangle of a slice with a weak target is that of another one, target and all.
+            Source: Yun et al., "CutMix", ICCV 2019, doi:10.1109/ICCV.2019.00612.
     """
 
     rotation_deg: float = 180.0
@@ -85,13 +87,14 @@ class Augmentation:
     elastic: float = 0.02
     coarse: float = 0.0
     coarsest: float = 4.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", tuple(float(v) for v in self.scale))
         _require(0 < self.scale[0] <= self.scale[1], "scale", self.scale, "0 < SMALLEST <= LARGEST")
         for name in ("rotation_deg", "stretch", "shift", "contrast", "brightness", "gamma", "noise", "elastic"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("blur", "coarse"):
+        for name in ("blur", "coarse", "cutmix"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability")
         _require(self.coarsest >= 1, "coarsest", self.coarsest, "at least 1")
 
@@ -209,6 +212,9 @@ class Experiment:
         augmentation: What is varied in training.
         pretraining: The stage without true labels, or None.
         training: The stage with true labels.
+        self_training: A further stage whose weak targets are guessed by the network that the training yields, averaged
+            over mirror images and over the data set's own guess of any lesion where it has one; or None.
+            Source: Xie et al., "Self-training with Noisy Student", CVPR 2020, doi:10.1109/CVPR42600.2020.01070.
         focal_gamma: Focusing parameter of the focal loss.
         precision: "bf16-mixed", "16-mixed" (GPU only) or "32-true", as Lightning names them.
         weak_classes: What a weak target says: "any" lesion, or its class too, told by "density" (ground-glass opacity
@@ -223,6 +229,7 @@ class Experiment:
     name: str
     training: Stage
     pretraining: Stage | None = None
+    self_training: Stage | None = None
     schema: str = "ggo-consolidation"
     network: str = "msdnet"
     network_arguments: dict[str, Any] = field(default_factory=dict)
@@ -254,6 +261,12 @@ class Experiment:
             first.start_share,
             "0 where a stage starts from random weights: only what follows a pretraining, or has a start, keeps some",
         )
+        _require(
+            self.self_training is None or self.self_training.num_weak > 0,
+            "self_training.num_weak",
+            0,
+            "1 or more: slices whose target the network has guessed",
+        )
         if self.weak_classes == "density":
             _require(self.schema == "ggo-consolidation", "schema", self.schema, "ggo-consolidation for density")
         precisions = ("bf16-mixed", "16-mixed", "32-true")
@@ -269,6 +282,7 @@ _NESTED = {
     "augmentation": Augmentation,
     "pretraining": Stage,
     "training": Stage,
+    "self_training": Stage,
     "card": CardTexts,
 }
 

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from msdnet.config import Augmentation, Preprocessing, Stage
-from msdnet.data.augmentation import apply_transform, draw_transform
+from msdnet.data.augmentation import apply_transform, cut_and_mix, draw_transform
 from msdnet.data.batches import FittedSlices, StepBatches
 from msdnet.data.covid_semiseg import TrainingSlice
 
@@ -115,3 +115,48 @@ def test_slices_are_coarse_as_often_as_asked() -> None:
     assert 0.25 < float((drawn > 1).float().mean()) < 0.35
     assert 3.8 < float(drawn.max()) <= 4.0
     assert bool((draw_transform(STILL, 1000, 32, torch.Generator().manual_seed(0)).block == 1).all())
+
+
+CUT = dataclasses.replace(STILL, cutmix=0.7)
+
+
+def test_a_rectangle_of_another_slice_brings_its_target_along() -> None:
+    grey = torch.stack([torch.full((1, 32, 32), value) for value in (0.1, 0.4, 0.8)])
+    cut = torch.tensor([[0.0, 0.5, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0], [0.25, 0.5, 0.5, 1.0]])
+    mixed, targets = cut_and_mix(grey, 2 * grey, cut)
+    assert torch.equal(targets, 2 * mixed)
+    assert (mixed[0, 0, :16] == 0.8).all()  # of the last one
+    assert (mixed[0, 0, 16:] == 0.1).all()
+    assert torch.equal(mixed[1], grey[1])
+    assert int((mixed[2] == 0.4).sum()) == 8 * 16
+    assert (mixed[2, 0, 8:16, 16:] == 0.4).all()
+
+
+def test_rectangles_are_taken_as_often_as_asked_and_of_all_sizes() -> None:
+    cut = draw_transform(CUT, 2000, 32, torch.Generator().manual_seed(0)).cut
+    area = (cut[:, 1] - cut[:, 0]) * (cut[:, 3] - cut[:, 2])
+    assert 0.65 < float((area > 0).float().mean()) < 0.75
+    assert float(area.min()) == 0
+    assert 0.5 < float(area.max()) <= 1
+    assert float(cut.min()) >= 0
+    assert float(cut.max()) <= 1
+
+
+def test_rectangles_change_weak_slices_alone_and_no_other_draw(drawn_slices: list[TrainingSlice]) -> None:
+    plain, mixed = _batches(drawn_slices, Augmentation())[2], _batches(drawn_slices, Augmentation(cutmix=1.0))[2]
+    assert torch.equal(plain["images"][:4], mixed["images"][:4])
+    assert torch.equal(plain["targets"], mixed["targets"])
+    assert not torch.equal(plain["images"][4:], mixed["images"][4:])
+    assert not torch.equal(plain["weak"], mixed["weak"])
+
+
+def test_processes_share_a_mixed_batch(drawn_slices: list[TrainingSlice]) -> None:
+    whole = _batches(drawn_slices, Augmentation(cutmix=1.0))
+    shares = [StepBatches(*_arguments(whole), rank, 2)[1] for rank in (0, 1)]
+    for key in ("targets", "weak"):
+        assert torch.equal(torch.stack([s[key] for s in shares], 1).flatten(0, 1), whole[1][key])
+
+
+def _arguments(batches: StepBatches) -> tuple:
+    settings = batches.stage, batches.augmentation, batches.preprocessing
+    return batches.labelled, batches.weak, *settings, batches.seed, batches.first, batches.last

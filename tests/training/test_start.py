@@ -15,6 +15,7 @@ from msdnet.evaluation.overlap import read_overlaps
 from msdnet.training.cross_validation import measure_slices
 from msdnet.training.data import load_training_data
 from msdnet.training.experiment import run_experiment
+from msdnet.training.network import network_of
 from msdnet.training.start import load_start, start_notes
 from msdnet.weights import load_weights
 
@@ -47,10 +48,8 @@ def test_fine_tuning_on_the_phantom_makes_the_weights_better_there(tmp_path: Pat
 
 
 def test_before_the_first_step_the_network_is_the_start() -> None:
-    from msdnet.training.cross_validation import _build
-
     start, _ = load_weights("resnet18-v2")
-    built = _build(FINE_TUNE).state_dict()
+    built = network_of(FINE_TUNE).state_dict()
     assert all(torch.equal(value, built[name]) for name, value in start.state_dict().items())
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from msdnet.config import Augmentation, Preprocessing, Stage
-from msdnet.data.augmentation import apply_transform, draw_transform
-from msdnet.data.training_slice import TrainingSlice
+from msdnet.data.augmentation import apply_transform, cut_and_mix, draw_transform
+from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.data.weak_classes import split_by_density
 from msdnet.errors import DatasetError
 from msdnet.slices import fit, normalise
@@ -37,7 +37,7 @@ class FittedSlices:
             if s.labels is not None:
                 planes = np.stack([s.labels == c for c in range(1, num_lesion_classes + 1)]) * np.float32(255)
             elif s.weak is not None:
-                planes = (split_by_density(s.image, s.weak) if split_weak else s.weak[None]).astype(np.float32)
+                planes = _weak_planes(s.image, s.weak, split_weak).astype(np.float32)
             else:
                 raise DatasetError(
                     f"slice {s.name} has no target", got="neither labels nor weak", expected="one", do="leave it out"
@@ -92,11 +92,16 @@ class StepBatches(Dataset[Batch]):
         ):
             if slices is None or count == 0:
                 continue
-            chosen = _draw_indices(len(slices), count, step, self.seed)[self.share]
-            transform = draw_transform(self.augmentation, count, size, generator).of(self.share)
-            grey, batch[key] = apply_transform(
+            mixes = key == "weak" and self.augmentation.cutmix > 0
+            share = slice(None) if mixes else self.share  # a slice may take a part of one that another process holds
+            chosen = _draw_indices(len(slices), count, step, self.seed)[share]
+            transform = draw_transform(self.augmentation, count, size, generator).of(share)
+            grey, targets = apply_transform(
                 slices.images[chosen].float() / 255.0, slices.targets[chosen].float() / 255.0, transform
             )
+            if mixes:
+                grey, targets = (mixed[self.share] for mixed in cut_and_mix(grey, targets, transform.cut))
+            batch[key] = targets
             images.append(grey)
         batch["images"] = normalise(torch.cat(images), self.preprocessing)
         return batch
@@ -120,6 +125,13 @@ class ValidationBatches(Dataset[Batch]):
             "images": normalise(grey, self.preprocessing),
             "targets": self.slices.targets[chosen].float() / 255.0,
         }
+
+
+def _weak_planes(image: Array, weak: Array, split_weak: bool) -> Array:
+    """The guess of each class where there is one, else of any lesion, or what its density tells; (K, H, W) uint8."""
+    if weak.ndim == 3:
+        return weak
+    return split_by_density(image, weak) if split_weak else weak[None]
 
 
 def _draw_indices(total: int, count: int, step: int, seed: int) -> Tensor:

@@ -19,7 +19,7 @@ class TrainingSlice:
         group: Slices that may show one patient share it; a group never spans two folds.
         image: (H, W) uint8 grey.
         labels: (H, W) uint8 in the data set's label schema, or None.
-        weak: (H, W) uint8, 255 times the guessed probability of any lesion, or None.
+        weak: uint8, 255 times the guessed probability of any lesion (H, W), or of each class (K, H, W); or None.
     """
 
     name: str

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from msdnet.config import Experiment
@@ -29,18 +28,16 @@ from msdnet.evaluation.comparison import write_comparison
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap, read_overlaps, write_overlaps
 from msdnet.evaluation.tables import figures_table
 from msdnet.labels import get_schema
-from msdnet.networks import build_network
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.slices import to_grey
 from msdnet.training.convergence import still_improving
 from msdnet.training.data import TrainingData, data_notes, load_training_data
+from msdnet.training.network import network_of, train_network
 from msdnet.training.processes import find_processes
-from msdnet.training.progress import Progress, StepProgress, part_of
+from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import claim
 from msdnet.training.runs import check_order, write_order
-from msdnet.training.samples import SampleDrawing
-from msdnet.training.stage import run_stage
-from msdnet.training.start import load_start, start_notes
+from msdnet.training.start import start_notes
 
 
 def cross_validate(
@@ -195,60 +192,7 @@ def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -
             expected=f"0 to {experiment.num_folds - 1}, as num_folds of {experiment.name!r} is {experiment.num_folds}",
             do="choose among them",
         )
-    _build(experiment)
-
-
-def train_network(
-    slices: Sequence[TrainingSlice],
-    experiment: Experiment,
-    folder: Path,
-    name: str,
-    data: TrainingData,
-    validation: Sequence[TrainingSlice] = (),
-    *,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> nn.Module:
-    """The network after all stages of the experiment, in FOLDER/NAME; the pretraining is in FOLDER, done once.
-
-    Args:
-        slices: Labelled and unlabelled ones that this network may see.
-        experiment: What to train.
-        folder: The experiment's.
-        name: Of this network's folder.
-        data: The whole data set; the pretraining sees its unlabelled slices of no labelled group.
-        validation: Slices whose loss is watched.
-        device: "auto", "cpu" or "cuda".
-        progress: Called with the stage and the share of all stages that is done, 0 to 1.
-    """
-    torch.manual_seed(experiment.seed)
-    network = _build(experiment)
-    labelled_groups = {s.group for s in data.labelled}
-    elsewhere = [s for s in data.unlabelled if s.group not in labelled_groups]
-    stages = (
-        (experiment.pretraining, "pretraining", elsewhere, folder / "pretraining", 0),
-        (experiment.training, "training", slices, folder / name, 1),
-    )
-    before = 0.5 if experiment.pretraining else 0.0  # the share of the pretraining
-    shares = {"pretraining": (0.0, before), "training": (before, 1 - before)}
-    for stage, doing, seen, where, seed in stages:
-        if stage is not None:
-            tell = part_of(progress, *shares[doing])
-            tell(doing, 0.0)
-            watched = validation if stage is experiment.training else ()
-            drawing = SampleDrawing(watched, experiment, where / "samples")
-            run_stage(
-                network.train(),
-                stage,
-                experiment,
-                seen,
-                where,
-                seed=experiment.seed + seed,
-                device=device,
-                validation=watched,
-                callbacks=[StepProgress(tell, doing), *([drawing] if watched else [])],
-            )
-    return network.eval()
+    network_of(experiment)
 
 
 def measure_slices(
@@ -264,15 +208,3 @@ def measure_slices(
         predicted = predict_probabilities(network, [grey], experiment.preprocessing)[0].argmax(0).numpy()
         rows += count_overlap(predicted, s.labels, schema, name=s.name, group=s.group, fold=fold)
     return rows
-
-
-def _build(experiment: Experiment) -> nn.Module:
-    network = build_network(
-        experiment.network,
-        num_classes=get_schema(experiment.schema).num_classes,
-        in_channels=1,
-        **experiment.network_arguments,
-    )
-    if experiment.start is not None:
-        network.load_state_dict(load_start(experiment)[0].state_dict())
-    return network

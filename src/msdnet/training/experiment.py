@@ -20,8 +20,9 @@ from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
 from msdnet.files import whole_file
 from msdnet.labels import get_schema
 from msdnet.prediction.trust import Calibration
-from msdnet.training.cross_validation import check_experiment, cross_validate_network, train_network
+from msdnet.training.cross_validation import check_experiment, cross_validate_network
 from msdnet.training.data import TrainingData, load_training_data
+from msdnet.training.network import train_network
 from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import as_plain, claim, versions
