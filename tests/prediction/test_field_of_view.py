@@ -38,6 +38,17 @@ def test_lungs_are_found_without_couch_gas_or_room_air() -> None:
     assert np.array_equal(lungs[5], truth)
 
 
+def test_room_air_as_bright_as_lung_is_none() -> None:
+    """A body that reaches both sides of the picture parts the room air in two; the couch is a thin line in it."""
+    hu = np.full((12, 120, 140), -925, dtype=np.int16)
+    hu[:, 104:105, 10:130] = -500
+    hu[:, _disk((120, 140), (60, 70), (45, 75))] = 40
+    for column in (40, 100):
+        hu[3:9, _disk((120, 140), (60, column), (30, 20))] = -900
+    lungs, _ = find_lungs(hu, SPACING, SETTINGS)
+    assert np.array_equal(lungs, hu == -900)
+
+
 def test_the_box_holds_the_lungs_and_a_margin_and_slices_without_lung_are_skipped() -> None:
     view = find_field_of_view(_chest(), SPACING, SETTINGS)
     assert view.slices == tuple(range(2, 10))  # lungs in 3..8, one neighbour at each end

@@ -23,6 +23,7 @@ MIN_SHARE_OF_LARGEST = 0.03
 MIN_LUNG_CM2 = 1.0
 COARSE_MM = 1.4
 TIP_BELOW = 0.25
+IN_HULL = 0.8
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Prep
         air = plane < settings.lung_below_hu
         out[:] = air & ndimage.binary_fill_holes(body)
         _keep_lung(plane, out, settings.pure_air_hu)
-        out |= _lung_at_the_edge(plane, air & ~out, ndimage.binary_dilation(body, disk), settings.pure_air_hu)
+        out |= _lung_at_the_edge(plane, air & ~out, body, disk, settings.pure_air_hu)
         body_columns += (body | out).sum(axis=0)
     labels, count = ndimage.label(inside)
     middle = float(np.average(np.arange(hu.shape[2]), weights=body_columns)) if body_columns.any() else 0.0
@@ -156,16 +157,23 @@ def _keep_lung(plane: Array, air: Array, pure_air_hu: float) -> None:
         air &= np.concatenate([[False], medians > pure_air_hu])[labels]
 
 
-def _lung_at_the_edge(plane: Array, air: Array, near_body: Array, pure_air_hu: float) -> Array:
-    """Air that the edge of the picture cuts, yet is lung: brighter than pure air, and bordered mostly by the body."""
+def _lung_at_the_edge(plane: Array, air: Array, body: Array, disk: Array, pure_air_hu: float) -> Array:
+    """Air that the picture's edge cuts, yet is lung: brighter than pure air, in the body's hull, bordered mostly by it.
+
+    Where a scanner's room air is as bright as lung, the air around the body is told by lying outside its hull.
+    """
     labels, _ = ndimage.label(air)
     found = np.zeros_like(air)
+    if not body.any():
+        return found
+    near_body, hull = ndimage.binary_dilation(body, disk), convex_hull_image(body)
     for index in np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])):
         if index == 0:
             continue
         piece = labels == index
         rim = ndimage.binary_dilation(piece) & ~piece
-        if np.median(plane[piece]) > pure_air_hu and rim.any() and near_body[rim].mean() > 0.6:
+        bordered = rim.any() and near_body[rim].mean() > 0.6
+        if bordered and np.median(plane[piece]) > pure_air_hu and hull[piece].mean() > IN_HULL:
             found |= piece
     return found
 
