@@ -19,6 +19,7 @@ from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
 from msdnet.evaluation import trust
+from msdnet.evaluation.calibration import read_histograms
 from msdnet.evaluation.overlap import read_overlaps
 from msdnet.evaluation.trust_rows import read_trust_rows
 from msdnet.networks import build_network
@@ -164,6 +165,7 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
     experiment = dataclasses.replace(SHORT, card=CardTexts(limits="Made up."))
     weights = run_experiment(experiment, data_set, tmp_path / "out", device="cpu")
     network, card = load_weights(weights)
+    out = tmp_path / "out"
     assert card.name == "tiny"
     assert card.limits == "Made up."
     assert card.trained_on.startswith("4 labelled slices in 4 groups or patients, 4 unlabelled slices.")
@@ -174,6 +176,10 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
         text = (tmp_path / "out" / table).read_text()
         assert "| Ground-glass opacity | " in text
         assert text.startswith("**patients not known: groups are near-duplicates only")
+    [of_ggo] = [h for h in read_histograms(out / "calibration_per_slice.csv") if (h.name, h.class_name) == ("0", "ggo")]
+    true = load_training_data(data_set, experiment).labelled[0].labels == 1
+    assert (sum(of_ggo.pixels), sum(of_ggo.positives)) == (true.size, np.count_nonzero(true))
+    assert "| Ground-glass opacity | 4 |" in (out / "calibration.md").read_text()
     page = (weights / "model-card.md").read_text()
     assert "Made up." in page
     assert card.sha256 in page
@@ -221,6 +227,7 @@ def test_rows_without_weights_calibrate_no_trust(tmp_path: Path, data_set: Path)
     weights = run_experiment(SHORT, data_set, tmp_path / "out", device="cpu")
     assert load_weights(weights)[1].trust == []
     assert not (tmp_path / "out" / "trust_per_slice.csv").exists()
+    assert not (tmp_path / "out" / "calibration.md").exists()
 
 
 def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
 from msdnet.files import whole_file
 from msdnet.labels import get_schema
 from msdnet.prediction.trust import Calibration
+from msdnet.training.calibration import measure_calibration
 from msdnet.training.cross_validation import check_experiment, cross_validate_network
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.network import train_network
@@ -64,7 +65,7 @@ def run_experiment(
     claim(out, experiment, training_data.manifest.sha256)
     folds_share = experiment.num_folds / (experiment.num_folds + 1)
     of_folds = part_of(progress, 0.0, folds_share)
-    of_trust = part_of(progress, folds_share, 0.0, "")
+    of_folds_end = part_of(progress, folds_share, 0.0)
     of_rest = part_of(progress, folds_share, 1 - folds_share, "all slices, ")
     where = out / "folds.csv", out
     rows = cross_validate_network(
@@ -78,7 +79,8 @@ def run_experiment(
         with whole_file(out / "summary.md") as unfinished:
             unfinished.write_text(summary, encoding="utf-8")
         run = Run(experiment, out, out / "folds.csv")
-        trust = calibrate_trust(run, training_data, device=device, progress=of_trust)
+        measure_calibration(run, training_data, notes, device=device, progress=of_folds_end)
+        trust = calibrate_trust(run, training_data, device=device, progress=of_folds_end)
     everything = [*training_data.labelled, *training_data.unlabelled]
     network = train_network(everything, experiment, out, "final", training_data, device=device, progress=of_rest)
     if find_processes().writes:
