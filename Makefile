@@ -41,8 +41,9 @@ types:
 layers:
 	$(BIN)/lint-imports
 
+# Several tests at a time, with one thread each: two of torch's threads in each process would wait for one another.
 tests:
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
