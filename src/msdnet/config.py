@@ -271,6 +271,8 @@ class Experiment:
             _require(self.schema == "ggo-consolidation", "schema", self.schema, "ggo-consolidation for density")
         precisions = ("bf16-mixed", "16-mixed", "32-true")
         _require(self.precision in precisions, "precision", self.precision, ", ".join(precisions))
+        named = self.start is None or str(self.start) == self.start != ""  # YAML may hold a number
+        _require(named, "start", self.start, "the name or the folder of weights, or null")
         _require(self.focal_gamma >= 0, "focal_gamma", self.focal_gamma, "0 or more")
         _require(self.num_folds >= 2, "num_folds", self.num_folds, "at least 2")
 

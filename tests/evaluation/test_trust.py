@@ -118,3 +118,11 @@ def test_the_table_puts_the_trivial_predictor_beside(tmp_path: Path) -> None:
     assert table.markdown().startswith("**synthetic**")
     names = draw_reliability(judge_trust(_rows()), SCHEMA, tmp_path, "trust", title="synthetic")
     assert all((tmp_path / name).stat().st_size > 1000 for name in names)
+
+
+def test_an_interval_beside_the_prediction_is_drawn(tmp_path: Path) -> None:
+    """One slice that is all wrong can pull every prediction below the interval."""
+    [judgement] = judge_trust(_rows())
+    beside = [(row, dataclasses.replace(t, predicted_dsc=0.5, dsc_interval=(0.6, 0.9))) for row, t in judgement.told]
+    draw_reliability([dataclasses.replace(judgement, told=tuple(beside))], SCHEMA, tmp_path, "trust")
+    assert (tmp_path / "trust.png").is_file()

@@ -183,3 +183,20 @@ def test_trust_is_told_from_few_slices_of_a_volume(monkeypatch: pytest.MonkeyPat
     assert np.count_nonzero(segmentation.labels.any(axis=(1, 2))) > 5
     assert sum(seen) == 5
     assert len(segmentation.trust) == 1
+
+
+def test_a_class_on_few_of_many_slices_is_looked_at_again() -> None:
+    labels = np.zeros((60, 8, 8), np.uint8)
+    labels[:, 2:4, 2:4] = 1
+    labels[3:5, 5, 5] = 2
+    chosen = segmenter_module._spread_over_classes(labels, 12)
+    assert len(chosen) <= 12
+    assert {3, 4} & set(chosen)
+    assert {0, 59} <= set(chosen)
+
+
+def test_with_flips_trust_is_that_of_the_plain_look() -> None:
+    card = dataclasses.replace(CARD, trust=[_calibration("ggo")])
+    scan, _ = _picture()
+    plain, averaged = (Segmenter(Brightness(), card, device="cpu", flips=f).segment(scan).trust for f in (False, True))
+    assert plain == averaged

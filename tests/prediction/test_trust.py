@@ -13,9 +13,9 @@ from msdnet.prediction.trust import RATIO_FLOOR, Calibration, Line, estimate_tru
 # DSC = agreement - 0.1 .. + 0.2; true area = marked area x 1.5 x (1/2 .. 2), the floor aside
 CALIBRATION = Calibration(
     "ggo",
-    means=(0.5, 0.0, 0.0, 0.0),
+    means=(0.8, 0.0, 0.0, 0.0),
     scales=(0.1, 1.0, 1.0, 1.0),
-    dsc=Line(0.5, (0.1, 0.0, 0.0, 0.0), -0.1, 0.2),
+    dsc=Line(0.8, (0.1, 0.0, 0.0, 0.0), -0.1, 0.2),
     log_ratio=Line(math.log(1.5 + RATIO_FLOOR), (0.0, 0.0, 0.0, 0.0), math.log(0.5), math.log(2)),
     review_below=0.6,
     num_slices=40,
@@ -49,6 +49,15 @@ def test_an_unsteady_one_asks_for_a_review_and_says_why() -> None:
     assert trust.review
     assert "0.55" in trust.reason
     assert "0.60" in trust.reason
+    assert "other marks" in trust.reason
+
+
+def test_a_small_area_is_not_called_unsteady() -> None:
+    by_area = dataclasses.replace(CALIBRATION, dsc=Line(0.8, (0.1, 0.0, 0.2, 0.0), -0.1, 0.2))
+    [trust] = estimate_trust([by_area], [_steadiness(0.95)])  # log(1 %) is far below its mean, 0
+    assert trust.review
+    assert "1.0 % of the picture" in trust.reason
+    assert "other marks" not in trust.reason
 
 
 def test_shares_stay_between_0_and_1() -> None:
@@ -68,7 +77,9 @@ def test_a_card_keeps_a_calibration_whole() -> None:
     assert read_calibrations(stored) == [CALIBRATION]
 
 
-@pytest.mark.parametrize("change", [{"means": [0.5]}, {"dsc": {}}, {"review_below": None, "extra": 1}])
+@pytest.mark.parametrize(
+    "change", [{"means": [0.5]}, {"dsc": {}}, {"extra": 1}, {"review_below": None}, {"scales": [float("nan")] * 4}]
+)
 def test_a_damaged_calibration_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(WeightsError, match="calibration of trust"):
         read_calibrations([{**dataclasses.asdict(CALIBRATION), **change}])

@@ -26,7 +26,7 @@ from msdnet.networks import build_network
 from msdnet.prediction import steadiness
 from msdnet.prediction.trust import read_calibrations
 from msdnet.slices import to_grey
-from msdnet.training import cross_validation
+from msdnet.training import network as network_module
 from msdnet.training import stage as stage_module
 from msdnet.training import trust as training_trust
 from msdnet.training.ablation import ablation_rows
@@ -289,7 +289,7 @@ def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
         seen.append({s.name for s in slices})
         return network
 
-    monkeypatch.setattr(cross_validation, "run_stage", remember)
+    monkeypatch.setattr(network_module, "run_stage", remember)
     monkeypatch.setattr(TrainingData, "folds", lambda *_: Folds((0, 0, 1, 1), 2, 0))
     experiment = dataclasses.replace(SHORT, pretraining=None)
     cross_validate_network(experiment, data, tmp_path / "folds.csv", tmp_path, device="cpu")

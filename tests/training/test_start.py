@@ -73,6 +73,16 @@ def test_a_share_of_the_start_needs_a_start() -> None:
         Experiment("scratch", stage)
 
 
-def test_tables_of_other_experiments_say_nothing() -> None:
-    assert start_notes([Experiment("scratch", Stage(steps=2))]) == []
-    assert len(start_notes([FINE_TUNE, Experiment("scratch", Stage(steps=2))])) == 1
+def test_a_table_says_what_its_networks_started_from_and_whether_that_had_seen_the_slices() -> None:
+    scratch = Experiment("scratch", Stage(steps=2))
+    assert start_notes([scratch], "0" * 64) == []
+    [other] = start_notes([FINE_TUNE, scratch], "0" * 64)
+    assert other.endswith("resnet18-v2, which must not have seen these slices")
+    [same] = start_notes([FINE_TUNE], load_weights()[1].recipe["data_sha256"])
+    assert same.endswith("resnet18-v2, which had seen these slices: not out of fold")
+
+
+@pytest.mark.parametrize("start", ["", 5])
+def test_a_start_is_a_name_or_a_path(start: object) -> None:
+    with pytest.raises(OptionError, match="start"):
+        Experiment("fine", Stage(steps=2), start=start)

@@ -25,8 +25,6 @@ class Transform:
         block: (B,) side in pixels of the blocks that grey is averaged over; 1 leaves a slice as it is.
         noise: (B, 1, h, w) standard normal.
         surroundings: (B, 8) parameters of the simulated body around a zoomed-out slice, each in 0..1.
-        cut: (B, 4) first row, one past the last row, first column, one past the last column, as shares of the side, of
-            the rectangle that `cut_and_mix` takes from the slice before; empty where it takes none.
     """
 
     affine: Tensor
@@ -39,7 +37,6 @@ class Transform:
     block: Tensor
     noise: Tensor
     surroundings: Tensor
-    cut: Tensor
 
     def of(self, slices: slice) -> Transform:
         """What was drawn for these slices of the batch."""
@@ -73,7 +70,6 @@ def draw_transform(settings: Augmentation, batch: int, size: int, generator: tor
         noise=torch.randn(batch, 1, size, size, generator=generator),
         surroundings=uniform(0, 1, batch, 8),
         block=torch.where(uniform(0, 1) < settings.coarse, uniform(1, settings.coarsest), torch.ones(batch)),
-        cut=_draw_cut(settings.cutmix, batch, generator),
     )
 
 
@@ -92,10 +88,21 @@ def apply_transform(images: Tensor, targets: Tensor, transform: Transform) -> tu
     return _vary_grey(grey, transform), targets
 
 
+def draw_cut(probability: float, batch: int, generator: torch.Generator) -> Tensor:
+    """Squares with a uniformly distributed area, clipped at the picture's sides, or with no area where none is drawn.
+
+    Shapes: -> (B, 4): first row, one past the last row, first column, one past the last column, as shares of the side.
+    """
+    drawn = torch.rand(batch, 4, generator=generator)
+    half = drawn[:, :1].sqrt() / 2 * (drawn[:, 1:2] < probability)
+    edges = torch.stack([drawn[:, 2:] - half, drawn[:, 2:] + half], -1)  # (B, axis, side)
+    return edges.clamp(0, 1).flatten(1)
+
+
 def cut_and_mix(grey: Tensor, targets: Tensor, cut: Tensor) -> tuple[Tensor, Tensor]:
     """Each slice with a rectangle of the slice before it in the batch, the first with one of the last.
 
-    Shapes: grey (B, 1, h, w), targets (B, K, h, w), cut (B, 4) as in `Transform` -> the same.
+    Shapes: grey (B, 1, h, w), targets (B, K, h, w), cut (B, 4) as `draw_cut` draws it -> the same.
     """
     height, width = grey.shape[-2:]
     top, bottom, left, right = (cut[:, i, None, None, None] for i in range(4))
@@ -126,16 +133,6 @@ def simulate_surroundings(inside: Tensor, grid: Tensor, drawn: Tensor, noise: Te
     couch_side = torch.cos(angle - 6.3 * drawn[:, 7, None, None]) > 0.3
     couch = couch_side & (radius > skin + 0.08) & (radius < skin + 0.14)
     return torch.where(radius < skin, body, torch.where(couch, 0.6 + 0.1 * noise[:, 0], air))[:, None]
-
-
-def _draw_cut(probability: float, batch: int, generator: torch.Generator) -> Tensor:
-    """Rectangles whose area is uniformly distributed, of the square's own proportions, clipped at its sides."""
-    if probability == 0:  # nothing is drawn, so that other draws stay as they were
-        return torch.zeros(batch, 4)
-    drawn = torch.rand(batch, 4, generator=generator)
-    half = drawn[:, :1].sqrt() / 2 * (drawn[:, 1:2] < probability)
-    edges = torch.stack([drawn[:, 2:] - half, drawn[:, 2:] + half], -1)  # (B, axis, side)
-    return edges.clamp(0, 1).flatten(1)
 
 
 def _sampling_grid(transform: Transform) -> Tensor:

@@ -10,13 +10,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from msdnet.config import Augmentation, Preprocessing, Stage
-from msdnet.data.augmentation import apply_transform, cut_and_mix, draw_transform
+from msdnet.data.augmentation import apply_transform, cut_and_mix, draw_cut, draw_transform
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.data.weak_classes import split_by_density
 from msdnet.errors import DatasetError
 from msdnet.slices import fit, normalise
 
 Batch = dict[str, Tensor]
+
+CUT_SEED = 1 << 40
+"""Rectangles are drawn apart, so that all else is drawn as it is without them."""
 
 
 class FittedSlices:
@@ -100,7 +103,9 @@ class StepBatches(Dataset[Batch]):
                 slices.images[chosen].float() / 255.0, slices.targets[chosen].float() / 255.0, transform
             )
             if mixes:
-                grey, targets = (mixed[self.share] for mixed in cut_and_mix(grey, targets, transform.cut))
+                generator_of_cut = torch.Generator().manual_seed(self.seed * 1_000_003 + step + CUT_SEED)
+                cut = draw_cut(self.augmentation.cutmix, count, generator_of_cut)
+                grey, targets = (mixed[self.share] for mixed in cut_and_mix(grey, targets, cut))
             batch[key] = targets
             images.append(grey)
         batch["images"] = normalise(torch.cat(images), self.preprocessing)

@@ -42,7 +42,7 @@ def model_card(
         "recipe, and have no figure of their own.",
         f"## The worst slices\n\n{_worst(rows, titles(schema))}",
     ]
-    if trust is not None:
+    if trust is not None and trust.rows:
         parts.append(f"## Trust\n\n{trust.markdown().rstrip()}")
     parts.append(f"## Recipe\n\n{_settings(_flat(card.recipe))}")
     parts.append("Made with " + ", ".join(f"{key} {value}" for key, value in card.made_with.items()) + ".")

@@ -192,8 +192,9 @@ def _fit(class_name: str, rows: Sequence[TrustRow], features: Sequence[str]) -> 
 def _fit_line(scaled: Array, truth: Array, groups: Sequence[str]) -> tuple[Line, Array]:
     """The line, and what is predicted for each group by a fit on the other groups."""
     left_out = np.empty(len(truth))
-    for group in set(groups):
-        others = np.array([g != group for g in groups])
+    _, members = np.unique(groups, return_inverse=True)
+    for group in range(int(members.max()) + 1):
+        others = members != group
         intercept, slopes = _ridge(scaled[others], truth[others])
         left_out[~others] = intercept + scaled[~others] @ slopes
     low, high = _quantiles(truth - left_out)

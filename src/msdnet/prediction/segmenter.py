@@ -139,18 +139,20 @@ class Segmenter:
         return to_grey(array[index][view.box(index)], intensity, self.card.preprocessing).to(self.device)
 
     def _trust(self, array: Array, labels: Array, view: FieldOfView, intensity: str) -> list[Trust]:
-        """How far the labels (S, H, W) can be trusted, from further looks at some of the slices with lesions."""
-        affected = [i for i in view.slices if labels[i].any()]
-        if not self.calibrations or not affected:
+        """How far the labels (S, H, W) can be trusted, from further looks at some of the slices with lesions.
+
+        It was calibrated on single looks: where the labels are averages over mirror images, the plain look is judged.
+        """
+        if not self.calibrations:
             return []
-        chosen = [affected[i] for i in np.linspace(0, len(affected) - 1, min(TRUST_SLICES, len(affected))).astype(int)]
+        chosen = _spread_over_classes(labels, TRUST_SLICES)
         counts: list[Steadiness] = []
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
             of_slices = measure_steadiness(
                 self.network,
                 [self._grey(array, i, view, intensity) for i in batch],
-                [labels[i][view.box(i)] for i in batch],
+                None if self.flips else [labels[i][view.box(i)] for i in batch],
                 self.card.preprocessing,
                 self.card.label_schema,
                 None if view.cavity is None else [view.cavity[i][view.box(i)] for i in batch],
@@ -163,3 +165,17 @@ class Segmenter:
         if scan.intensity != "HU":
             return whole_field(array.shape)
         return find_field_of_view(array, spacing, self.card.preprocessing, all_slices=self.all_slices)
+
+
+def _spread_over_classes(labels: Array, num: int) -> list[int]:
+    """About `num` slices with lesions, ascending: as many of each class, evenly spread over those that show it.
+
+    Shapes: labels (S, H, W).
+    """
+    classes = [c for c in np.unique(labels) if c]
+    chosen: set[int] = set()
+    for c in classes:
+        shown = np.flatnonzero((labels == c).any(axis=(1, 2)))
+        places = np.linspace(0, len(shown) - 1, min(max(1, num // len(classes)), len(shown)))
+        chosen |= {int(shown[round(place)]) for place in places}
+    return sorted(chosen)

@@ -89,7 +89,7 @@ class Steadiness:
 def measure_steadiness(
     network: nn.Module,
     grey: Sequence[Tensor],
-    labels: Sequence[Array],
+    labels: Sequence[Array] | None,
     settings: Preprocessing,
     schema: LabelSchema,
     cavities: Sequence[Array] | None = None,
@@ -101,16 +101,17 @@ def measure_steadiness(
     Args:
         network: In evaluation mode.
         grey: Slices; they go through the network as one batch.
-        labels: What the network made of them, as it is reported.
+        labels: What the network made of them, as it is reported; None for what the plain look gives.
         settings: The preprocessing the network was trained with.
         schema: Of the labels.
         cavities: Where lesions may lie; everywhere by default.
     """
     looks = [predict_probabilities(network, grey, settings), *(_look(network, grey, settings, *v) for v in VARIANTS)]
     results = []
-    for i, reported in enumerate(labels):
+    for i in range(len(grey)):
         of_slice = [look[i].cpu().numpy() for look in looks]
-        inside = np.ones(reported.shape, dtype=bool) if cavities is None else cavities[i]
+        inside = np.ones(of_slice[0].shape[1:], dtype=bool) if cavities is None else cavities[i]
+        reported = of_slice[0].argmax(axis=0) * inside if labels is None else labels[i]
         results.append(_count(reported, of_slice, inside, schema))
     return results
 

@@ -19,10 +19,13 @@ LEVEL = 0.9
 RATIO_FLOOR = 0.05
 """Added to true area / marked area before the logarithm: where nothing is there in truth the ratio is 0."""
 
-REASON = (
-    "mirrored or zoomed, the slices give other marks (mean DSC with these {agreement:.2f}); "
-    "predicted DSC {dsc:.2f}, below {limit:.2f}"
-)
+REASONS = {
+    "agreement": "mirrored or zoomed, the slices give other marks (mean DSC with these {agreement:.2f})",
+    "expected_dsc": "the network is not sure of its marks (DSC by its own probabilities {expected_dsc:.2f})",
+    "log_area": "so small or large an area is marked ({area:.1f} % of the picture)",
+    "spread": "mirrored or zoomed, the slices give marks of another size",
+}
+"""Words for the feature that lowers the predicted DSC most."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ def read_calibrations(entries: Sequence[Mapping[str, Any]]) -> list[Calibration]
             )
             for entry in entries
         ]
+        if not all(math.isfinite(number) for c in found for number in _numbers(c)):
+            raise ValueError("a number that is none")
         lengths = {len(v) for c in found for v in (c.means, c.scales, c.dsc.slopes, c.log_ratio.slopes)}
         if lengths - {len(FEATURES)}:
             raise ValueError(f"{lengths} features, not {len(FEATURES)}")
@@ -132,6 +137,12 @@ def read_calibrations(entries: Sequence[Mapping[str, Any]]) -> list[Calibration]
             do="take the weights anew, or set the card's trust to []",
         ) from error
     return found
+
+
+def _numbers(calibration: Calibration) -> list[float]:
+    lines = (calibration.dsc, calibration.log_ratio)
+    of_lines = [n for line in lines for n in (line.intercept, line.low, line.high, *line.slopes)]
+    return [*calibration.means, *calibration.scales, calibration.review_below, *of_lines]
 
 
 def _read_line(entry: Mapping[str, Any]) -> Line:
@@ -154,10 +165,16 @@ def _estimate(calibration: Calibration, steadiness: Steadiness) -> Trust:
         dsc_interval=(_share(dsc + calibration.dsc.low), _share(dsc + calibration.dsc.high)),
         ratio_interval=(low, high),
         review=dsc < calibration.review_below,
-        reason=REASON.format(agreement=steadiness.agreement, dsc=_share(dsc), limit=calibration.review_below)
-        if dsc < calibration.review_below
-        else "",
+        reason=_reason(calibration, steadiness, scaled, dsc) if dsc < calibration.review_below else "",
     )
+
+
+def _reason(calibration: Calibration, steadiness: Steadiness, scaled: Sequence[float], dsc: float) -> str:
+    effects = {name: slope * x for name, slope, x in zip(FEATURES, calibration.dsc.slopes, scaled, strict=True)}
+    words = REASONS[min(effects, key=lambda name: effects[name])].format(
+        agreement=steadiness.agreement, expected_dsc=steadiness.expected_dsc, area=100 * steadiness.area_share
+    )
+    return f"{words}; predicted DSC {_share(dsc):.2f}, below {calibration.review_below:.2f}"
 
 
 def value_of(line: Line, scaled: Sequence[float]) -> float:

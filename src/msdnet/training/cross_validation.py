@@ -91,8 +91,9 @@ def cross_validate(
     if find_processes().writes:
         seeds = {e.seed for e in experiments}
         folders = {name: [out / name] for name in names}
+        manifest = sets[0].manifest
         about_seeds = [f"one seed ({experiments[0].seed})"] if len(seeds) == 1 else []
-        notes = table_notes(folders, sets[0].manifest, [*about_seeds, *start_notes(experiments)])
+        notes = table_notes(folders, manifest, [*about_seeds, *start_notes(experiments, manifest.sha256)])
         schema = get_schema(experiments[0].schema)
         write_comparison(rows, schema, out, reference=reference or names[0], notes=notes)
     return out / "comparison.md"
@@ -149,7 +150,7 @@ def cross_validate_network(
             rows += read_overlaps(kept)
     if find_processes().writes and not only_folds:
         write_overlaps(folder / "per_slice.csv", rows)
-        notes = [*data.notes, *start_notes([experiment])]
+        notes = [*data.notes, *start_notes([experiment], data.manifest.sha256)]
         figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
     return rows
 

@@ -74,13 +74,13 @@ def run_experiment(
     if only_folds:
         return out
     if find_processes().writes:
-        notes = [*training_data.notes, *start_notes([experiment])]
+        notes = [*training_data.notes, *start_notes([experiment], training_data.manifest.sha256)]
         summary = overlap_table(rows, get_schema(experiment.schema), notes=notes)
         with whole_file(out / "summary.md") as unfinished:
             unfinished.write_text(summary, encoding="utf-8")
         run = Run(experiment, out, out / "folds.csv")
         measure_calibration(run, training_data, notes, device=device, progress=of_folds_end)
-        trust = calibrate_trust(run, training_data, device=device, progress=of_folds_end)
+        trust = calibrate_trust(run, training_data, notes, device=device, progress=of_folds_end)
     everything = [*training_data.labelled, *training_data.unlabelled]
     network = train_network(everything, experiment, out, "final", training_data, device=device, progress=of_rest)
     if find_processes().writes:
@@ -94,9 +94,11 @@ def run_experiment(
 def _card(
     experiment: Experiment, rows: Sequence[SliceOverlap], data: TrainingData, trust: Sequence[Calibration]
 ) -> Card:
+    before = None  # a folder's path says where somebody's files lie; a name does not
     if experiment.start is not None:
-        _, before = load_start(experiment)
-        start = f"The network started from the weights {before.name} (sha256 {before.sha256})."
+        _, card = load_start(experiment)
+        before = card.name
+        start = f"The network started from the weights {card.name} (sha256 {card.sha256})."
     else:
         kind = "pretrained" if experiment.network_arguments.get("pretrained") else "random"
         start = f"The encoder started from {kind} weights."
@@ -113,7 +115,7 @@ def _card(
         preprocessing=experiment.preprocessing,
         input="Axial chest CT slices: HU, or 8-bit grey in a lung window.",
         trained_on=f"{counted} {experiment.card.trained_on}".strip(),
-        recipe=as_plain(experiment) | {"data_sha256": data.manifest.sha256},
+        recipe=as_plain(experiment) | {"start": before, "data_sha256": data.manifest.sha256},
         figures=figures_as_json(rows, get_schema(experiment.schema)),
         trust=[dataclasses.asdict(calibration) for calibration in trust],
         conventions=f"{experiment.num_folds}-fold cross-validation, folds by patient or group. {CONVENTIONS}",

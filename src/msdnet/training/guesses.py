@@ -37,7 +37,7 @@ def guess_targets(
         network: Guesses, averaged over the four mirror images.
         slices: All that may be seen.
         experiment: Its preprocessing.
-        folder: Keeps the guesses as a NumPy archive by the slices' names; what is there already is not guessed again.
+        folder: Keeps the guesses as a NumPy archive in the slices' order; what is there already is not guessed again.
         device: "auto", "cpu" or "cuda".
         progress: Told of every slice, with a share of 0: the steps come after.
     """
@@ -46,21 +46,22 @@ def guess_targets(
         if not path.is_file():
             guesses = _guess([s for s in slices if s.labels is None], network, experiment, device, progress)
             with whole_file(path) as unfinished, unfinished.open("wb") as file:
-                np.savez_compressed(file, **guesses)  # type: ignore[arg-type]  # its stubs take a name for the flag
+                np.savez_compressed(file, *guesses)
     with np.load(path) as kept:
-        return [s if s.labels is not None else dataclasses.replace(s, weak=kept[s.name]) for s in slices]
+        guessed = iter(kept.values())
+        return [s if s.labels is not None else dataclasses.replace(s, weak=next(guessed)) for s in slices]
 
 
 def _guess(
     slices: Sequence[TrainingSlice], network: nn.Module, experiment: Experiment, device: str, progress: Progress
-) -> dict[str, Array]:
+) -> list[Array]:
     chosen = choose_device(device)
     network = network.to(chosen).eval()
-    guesses: dict[str, Array] = {}
+    guesses = []
     for one in slices:
         grey = to_grey(one.image, "grey", experiment.preprocessing).to(chosen)
         [probabilities] = predict_probabilities(network, [grey], experiment.preprocessing, flips=True)
-        guesses[one.name] = _blend(probabilities[1:].cpu(), one.weak)
+        guesses.append(_blend(probabilities[1:].cpu(), one.weak))
         progress("guessing", 0.0)
     return guesses
 

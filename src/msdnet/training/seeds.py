@@ -96,7 +96,8 @@ def cross_validate_seeds(
         }
         about = f"mean of seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"one seed ({seeds[0]})"
         folders = {e.name: [out / f"seed-{seed}" / e.name for seed in seeds] for e in experiments}
-        notes = table_notes(folders, read_manifest(data), [about, *start_notes(experiments)])
+        manifest = read_manifest(data)
+        notes = table_notes(folders, manifest, [about, *start_notes(experiments, manifest.sha256)])
         averaged = {name: average_seeds(list(rows.values())) for name, rows in by_seed.items()}
         write_comparison(averaged, schema, out, reference=reference or experiments[0].name, notes=notes)
         seeds_table(by_seed, schema, notes=notes).write(out, "seeds")

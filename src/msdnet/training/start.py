@@ -38,10 +38,18 @@ def load_start(experiment: Experiment) -> tuple[nn.Module, Card]:
     return network, card
 
 
-def start_notes(experiments: Sequence[Experiment]) -> list[str]:
-    """What the head of a table must say of those that did not start from random weights."""
-    return [
-        f"{e.name} started from the weights {load_start(e)[1].name}: its figures hold on slices that these had not seen"
-        for e in experiments
-        if e.start is not None
-    ]
+def start_notes(experiments: Sequence[Experiment], data_sha256: str) -> list[str]:
+    """What the head of a table must say of those that did not start from random weights.
+
+    Args:
+        experiments: Those in the table.
+        data_sha256: Of the data set, which the start may have been trained on.
+    """
+    notes = []
+    for experiment in experiments:
+        if experiment.start is not None:
+            _, card = load_start(experiment)
+            seen = card.recipe.get("data_sha256") == data_sha256
+            words = "had seen these slices: not out of fold" if seen else "must not have seen these slices"
+            notes.append(f"{experiment.name} started from the weights {card.name}, which {words}")
+    return notes

@@ -25,13 +25,12 @@ from msdnet.slices import to_grey
 from msdnet.training.data import TrainingData
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.runs import FoldNetworks, Run, fold_networks
-from msdnet.training.start import start_notes
 
 ROWS = "trust_per_slice.csv"
 
 
 def calibrate_trust(
-    run: Run, data: TrainingData, *, device: str = "auto", progress: Progress | None = None
+    run: Run, data: TrainingData, notes: Sequence[str], *, device: str = "auto", progress: Progress | None = None
 ) -> list[Calibration]:
     """The calibrations for the weights' card, fitted on all out-of-fold rows; see above for what is written.
 
@@ -41,6 +40,7 @@ def calibrate_trust(
     Args:
         run: Whose folds are finished.
         data: What it was run on.
+        notes: For the table's head.
         device: "auto", "cpu" or "cuda".
         progress: Called with what is being done and the share that is done, 0 to 1.
     """
@@ -52,7 +52,7 @@ def calibrate_trust(
     rows = read_trust_rows(kept)
     judgements = judge_trust(rows)
     if judgements:
-        judged_trust(run, [*data.notes, *start_notes([run.experiment])]).write(run.folder, "trust")
+        judged_trust(run, notes).write(run.folder, "trust")
         title = "synthetic" if data.manifest.is_synthetic else ""
         draw_reliability(judgements, get_schema(run.experiment.schema), run.folder, "trust", title=title)
     return fit_trust(rows)

@@ -57,22 +57,6 @@ def draw_reliability(
 def _points(axes: Axes, judgement: Judgement, review: bool, colour: str, marker: str, words: str) -> None:
     chosen = [(row, trust) for row, trust in judgement.told if trust.review == review]
     x, y = [t.predicted_dsc for _, t in chosen], [r.dsc for r, _ in chosen]
-    below = [t.predicted_dsc - t.dsc_interval[0] for _, t in chosen]
-    above = [t.dsc_interval[1] - t.predicted_dsc for _, t in chosen]
-    axes.errorbar(
-        x,
-        y,
-        xerr=(below, above),
-        fmt=marker,
-        color=colour,
-        markersize=3.5,
-        elinewidth=0.5,
-        ecolor=(*_rgb(colour), 0.35),
-        label=words,
-        zorder=2,
-    )
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return red, green, blue
+    low, high = [t.dsc_interval[0] for _, t in chosen], [t.dsc_interval[1] for _, t in chosen]
+    axes.hlines(y, low, high, color=colour, alpha=0.35, linewidth=0.5, zorder=2)  # it need not hold the prediction
+    axes.plot(x, y, marker, color=colour, markersize=3.5, label=words, zorder=3)
