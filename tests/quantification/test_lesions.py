@@ -8,6 +8,7 @@ import pytest
 
 from msdnet.errors import SchemaError
 from msdnet.labels import get_schema
+from msdnet.prediction.trust import Trust
 from msdnet.quantification import count_lesion_voxels, measure_lesions
 from msdnet.scans.scan import Scan, Source
 
@@ -33,6 +34,22 @@ def make_labels():
     return labels
 
 
+NO_TRUST = dict.fromkeys(
+    (
+        "predicted_dsc",
+        "predicted_dsc_low",
+        "predicted_dsc_high",
+        "voxels_low",
+        "voxels_high",
+        "volume_low_ml",
+        "volume_high_ml",
+        "review",
+        "review_reason",
+        "trust_basis",
+    )
+)
+
+
 def test_measures_are_those_counted_by_hand():
     ggo, consolidation = measure_lesions(make_scan(), make_labels(), SCHEMA)
     assert ggo.to_dict() == {
@@ -42,6 +59,7 @@ def test_measures_are_those_counted_by_hand():
         "num_slices_with_class": 2,
         "share_of_slices_with_class": pytest.approx(0.4),
         "mean_hu": pytest.approx(-150),
+        **NO_TRUST,
     }
     assert consolidation.to_dict() == {
         "class": "consolidation",
@@ -50,7 +68,16 @@ def test_measures_are_those_counted_by_hand():
         "num_slices_with_class": 1,
         "share_of_slices_with_class": pytest.approx(0.2),
         "mean_hu": pytest.approx(-400),
+        **NO_TRUST,
     }
+
+
+def test_trust_is_that_of_the_class():
+    told = Trust("consolidation", 0.5, (0.2, 0.8), (0.5, 3.0), False)
+    ggo, consolidation = measure_lesions(make_scan(), make_labels(), SCHEMA, [told])
+    assert ggo.trust is None
+    assert consolidation.voxel_interval == (1, 6)
+    assert consolidation.volume_interval_ml == pytest.approx((0.001, 0.006))
 
 
 @pytest.mark.parametrize("orientation", ["FPL", "LPH", "RAH", "AHR", "PLF"])
