@@ -16,7 +16,7 @@ def page() -> str:
     """The model card of the default weights."""
     card = read_card()
     rows = read_overlaps(DOCS / "results" / f"{card.name}-per-slice.csv")
-    return model_card(card, rows, notes=[PATIENTS_NOT_KNOWN])
+    return model_card(card, rows, notes=[PATIENTS_NOT_KNOWN], with_names=True)
 
 
 if __name__ == "__main__":

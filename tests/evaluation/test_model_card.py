@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import runpy
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def test_it_says_what_a_user_must_know() -> None:
         assert words in PAGE
     worst = PAGE.split("## The worst slices")[1].split("## ")[0]
     assert worst.count("\n| ") == 11  # a head and ten slices
+
+
+def test_names_of_slices_stay_out_unless_asked_for() -> None:
+    rows = [
+        dataclasses.replace(r, name=f"planted-{r.name}")
+        for r in read_overlaps(ROOT / "docs" / "results" / "resnet18-v2-per-slice.csv")
+    ]
+    assert "planted" not in model_card(read_card(), rows)
+    assert "| planted-33 |" in model_card(read_card(), rows, with_names=True)
 
 
 def test_trust_has_a_section_where_it_was_calibrated() -> None:

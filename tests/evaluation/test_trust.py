@@ -69,8 +69,8 @@ def test_a_slice_with_the_class_on_which_nothing_is_marked_is_counted_as_missed(
 
 
 def test_a_class_on_few_slices_has_no_calibration() -> None:
-    assert fit_trust(_rows(8)) == []
-    assert judge_trust(_rows(8)) == []
+    assert fit_trust(_rows(18)) == []
+    assert judge_trust(_rows(18)) == []
     one_group = [dataclasses.replace(r, group="g") for r in _rows()]
     assert fit_trust(one_group) == []
 

@@ -49,6 +49,22 @@ def test_room_air_as_bright_as_lung_is_none() -> None:
     assert np.array_equal(lungs, hu == -900)
 
 
+@pytest.mark.parametrize(
+    "crop",
+    [
+        (slice(None), slice(45, 115)),
+        (slice(45, None), slice(45, 115)),
+        (slice(45, None), slice(45, None)),
+        (slice(35, 85), slice(35, 125)),
+    ],
+    ids=["sides", "sides and front", "one side and front", "tight"],
+)
+def test_lungs_that_the_picture_cuts_on_several_sides_are_found(crop: tuple[slice, slice]) -> None:
+    hu = _chest()[:, *crop]
+    lungs, _ = find_lungs(hu, SPACING, SETTINGS)
+    assert np.array_equal(lungs, hu == -860)
+
+
 def test_the_box_holds_the_lungs_and_a_margin_and_slices_without_lung_are_skipped() -> None:
     view = find_field_of_view(_chest(), SPACING, SETTINGS)
     assert view.slices == tuple(range(2, 10))  # lungs in 3..8, one neighbour at each end

@@ -16,7 +16,12 @@ NUM_WORST = 10
 
 
 def model_card(
-    card: Card, rows: Sequence[SliceOverlap], *, notes: Sequence[str] = (), trust: Table | None = None
+    card: Card,
+    rows: Sequence[SliceOverlap],
+    *,
+    notes: Sequence[str] = (),
+    trust: Table | None = None,
+    with_names: bool = False,
 ) -> str:
     """The model card in Markdown.
 
@@ -25,6 +30,7 @@ def model_card(
         rows: Out-of-fold rows of the recipe that made them.
         notes: What a reader of the figures must know first.
         trust: How well per-case trust holds; left out where it was not calibrated.
+        with_names: Write the worst slices' names, which may come from file names; numbers stand for them otherwise.
     """
     schema = card.label_schema
     classes = ", ".join(f"{c.index} {c.title.lower()}" for c in schema.classes)
@@ -40,7 +46,7 @@ def model_card(
         f"## Figures, out of fold\n\n{overlap_table(rows, schema, notes=notes).rstrip()}",
         "These are figures of networks trained on the folds; the weights were trained on all slices with the same "
         "recipe, and have no figure of their own.",
-        f"## The worst slices\n\n{_worst(rows, titles(schema))}",
+        f"## The worst slices\n\n{_worst(rows, titles(schema), with_names)}",
     ]
     if trust is not None and trust.rows:
         parts.append(f"## Trust\n\n{trust.markdown().rstrip()}")
@@ -49,17 +55,18 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _worst(rows: Sequence[SliceOverlap], words: dict[str, str]) -> str:
+def _worst(rows: Sequence[SliceOverlap], words: dict[str, str], with_names: bool) -> str:
     """A table of the slices with the lowest DSC of any lesion, and the marks on slices without any."""
     lines = [
         "| slice | " + " | ".join(f"DSC, {title.lower()}" for title in words.values())
         + " | lesion in truth | marked | what goes wrong |",
         "|---|" + "---|" * (len(words) + 3),
     ]  # fmt: skip
-    for bad in worst_slices(rows, NUM_WORST):
+    for number, bad in enumerate(worst_slices(rows, NUM_WORST), start=1):
         figures = [f"{bad.dsc[name]:.2f}" if name in bad.dsc else "-" for name in words]
         shares = [f"{100 * share:.1f} %" for share in (bad.true_share, bad.marked_share)]
-        lines.append(f"| {bad.name} | {' | '.join([*figures, *shares])} | {'; '.join(bad.faults) or '-'} |")
+        cells = [bad.name if with_names else str(number), *figures, *shares, "; ".join(bad.faults) or "-"]
+        lines.append(f"| {' | '.join(cells)} |")
     without = [row for row in rows if row.class_name == ANY_LESION and not row.present]
     marked = sum(row.predicted for row in without)
     told = f"{marked} of {len(without)} slices without any lesion are marked." if without else ""

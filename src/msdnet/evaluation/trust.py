@@ -40,7 +40,7 @@ AREA_ALONE = ("log_area",)
 
 RIDGE = 1.0
 REVIEW_SHARE = 0.2
-MIN_SLICES, MIN_GROUPS = 10, 5
+MIN_SLICES, MIN_GROUPS = 19, 5  # of fewer residuals none is the 95 % quantile
 
 _FOOT = f"""\
 Slices on which the class is marked, each by the network that had not seen it; what is told of a fold's slices was

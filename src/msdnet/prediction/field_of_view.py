@@ -158,22 +158,22 @@ def _keep_lung(plane: Array, air: Array, pure_air_hu: float) -> None:
 
 
 def _lung_at_the_edge(plane: Array, air: Array, body: Array, disk: Array, pure_air_hu: float) -> Array:
-    """Air that the picture's edge cuts, yet is lung: brighter than pure air, in the body's hull, bordered mostly by it.
+    """Air that the picture's edge cuts, yet is lung: brighter than pure air, and bordered mostly by the body.
 
-    Where a scanner's room air is as bright as lung, the air around the body is told by lying outside its hull.
+    Where a scanner's room air is as bright as lung, a piece of it holds two corners of the picture and lies outside the
+    body's hull; a lung that the edge cuts may lie outside, too, but holds no two corners.
     """
     labels, _ = ndimage.label(air)
     found = np.zeros_like(air)
-    if not body.any():
-        return found
-    near_body, hull = ndimage.binary_dilation(body, disk), convex_hull_image(body)
+    near_body = ndimage.binary_dilation(body, disk)
     for index in np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])):
         if index == 0:
             continue
         piece = labels == index
         rim = ndimage.binary_dilation(piece) & ~piece
         bordered = rim.any() and near_body[rim].mean() > 0.6
-        if bordered and np.median(plane[piece]) > pure_air_hu and hull[piece].mean() > IN_HULL:
+        room = piece[[0, 0, -1, -1], [0, -1, 0, -1]].sum() >= 2 and convex_hull_image(body)[piece].mean() < IN_HULL
+        if bordered and not room and np.median(plane[piece]) > pure_air_hu:
             found |= piece
     return found
 

@@ -124,8 +124,10 @@ def read_calibrations(entries: Sequence[Mapping[str, Any]]) -> list[Calibration]
             )
             for entry in entries
         ]
-        if not all(math.isfinite(number) for c in found for number in _numbers(c)):
-            raise ValueError("a number that is none")
+        if not all(math.isfinite(number) for c in found for number in _numbers(c)) or not all(
+            scale > 0 for c in found for scale in c.scales
+        ):
+            raise ValueError("a number that is none, or a scale of 0")
         lengths = {len(v) for c in found for v in (c.means, c.scales, c.dsc.slopes, c.log_ratio.slopes)}
         if lengths - {len(FEATURES)}:
             raise ValueError(f"{lengths} features, not {len(FEATURES)}")
@@ -170,8 +172,14 @@ def _estimate(calibration: Calibration, steadiness: Steadiness) -> Trust:
 
 
 def _reason(calibration: Calibration, steadiness: Steadiness, scaled: Sequence[float], dsc: float) -> str:
-    effects = {name: slope * x for name, slope, x in zip(FEATURES, calibration.dsc.slopes, scaled, strict=True)}
-    words = REASONS[min(effects, key=lambda name: effects[name])].format(
+    found = {name: (slope * x, x) for name, slope, x in zip(FEATURES, calibration.dsc.slopes, scaled, strict=True)}
+    told = {  # words must say what is so, also where the fit has turned a feature's sign
+        "agreement": found["agreement"][1] < 0,
+        "expected_dsc": found["expected_dsc"][1] < 0,
+        "log_area": True,
+        "spread": found["spread"][1] > 0,
+    }
+    words = REASONS[min((name for name in FEATURES if told[name]), key=lambda name: found[name][0])].format(
         agreement=steadiness.agreement, expected_dsc=steadiness.expected_dsc, area=100 * steadiness.area_share
     )
     return f"{words}; predicted DSC {_share(dsc):.2f}, below {calibration.review_below:.2f}"

@@ -16,8 +16,8 @@ _DECIMALS = {
     "predicted_dsc": 3,
     "predicted_dsc_low": 3,
     "predicted_dsc_high": 3,
-    "volume_low_ml": 3,
-    "volume_high_ml": 3,
+    "volume_low_ml": 6,
+    "volume_high_ml": 6,
 }
 
 

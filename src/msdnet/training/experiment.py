@@ -1,6 +1,8 @@
 """One experiment, whole: cross-validation with its table, then the weights trained on every slice.
 
     OUT/summary.md   the main figures of the cross-validation, one line for each class
+    OUT/trust*       how far results can be trusted, and how well that holds
+    OUT/calibration* whether probabilities are right
     OUT/final/       checkpoints, loss curves and weights of the training on all slices
     OUT/weights/     card.json, model.safetensors, and model-card.md for people
 

@@ -72,7 +72,7 @@ def _blend(lesions: torch.Tensor, given: Array | None) -> Array:
     Shapes: lesions (K, H, W) in 0..1, given (H, W) uint8 or None -> (K, H, W) uint8.
     """
     if given is not None:
-        proportions = lesions / lesions.sum(dim=0).clamp(min=1e-6)
+        proportions = lesions / lesions.sum(dim=0).clamp(min=torch.finfo(torch.float32).tiny)
         own = torch.from_numpy(given.astype(np.float32)) / 255 * proportions
         lesions = GIVEN_SHARE * own + (1 - GIVEN_SHARE) * lesions
     blended: Array = (255 * lesions).round().clamp(0, 255).to(torch.uint8).numpy()

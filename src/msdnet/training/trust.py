@@ -35,7 +35,7 @@ def calibrate_trust(
     """The calibrations for the weights' card, fitted on all out-of-fold rows; see above for what is written.
 
     None where a fold's weights are not there: its rows alone do not tell how steady its network is. None of a class
-    that is marked on too few slices.
+    that is marked on too few slices to be judged in every fold.
 
     Args:
         run: Whose folds are finished.
@@ -55,7 +55,8 @@ def calibrate_trust(
         judged_trust(run, notes).write(run.folder, "trust")
         title = "synthetic" if data.manifest.is_synthetic else ""
         draw_reliability(judgements, get_schema(run.experiment.schema), run.folder, "trust", title=title)
-    return fit_trust(rows)
+    judged = {j.class_name for j in judgements if {r.fold for r, _ in j.told} == {r.fold for r in rows}}
+    return [calibration for calibration in fit_trust(rows) if calibration.class_name in judged]
 
 
 def judged_trust(run: Run, notes: Sequence[str]) -> Table:
