@@ -12,6 +12,7 @@ of them has: sum of |A xor B| / sum of (|A| + |B|).
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Case:
     """One scan.
 
     Attributes:
+        name: As the table has it.
         scan: Its path in DATA.
         lungs: The path of its lung mask, or none.
         inside: What the mask holds where there is lung.
@@ -44,6 +46,7 @@ class Case:
         above: It lies above this share of the lungs' height.
     """
 
+    name: str
     scan: str
     lungs: str = ""
     inside: float = 255.0
@@ -52,11 +55,12 @@ class Case:
     above: float = 0.0
 
 
+_DEMO = "ct-small/id00"
 CASES = (
-    Case("ct-lungfcp", finding="left apex", side="left", above=0.65),
-    Case("ct-small/ct-64.nrrd", "ct-small/ct-64-lung.nrrd", 1.0),
-    Case("ct-small/id001-128x128x64.nii.gz", "ct-small/id001-128x128x64-msk.nii.gz", 255.0, "left apex", "left", 0.6),
-    Case("ct-small/id002-128x128x64.nii.gz", "ct-small/id002-128x128x64-msk.nii.gz", 255.0, "left lung", "left"),
+    Case("ct-lungfcp", "ct-lungfcp", finding="left apex", side="left", above=0.65),
+    Case("ct-64", "ct-small/ct-64.nrrd", "ct-small/ct-64-lung.nrrd", 1.0),
+    Case("id001", f"{_DEMO}1-128x128x64.nii.gz", f"{_DEMO}1-128x128x64-msk.nii.gz", 255.0, "left apex", "left", 0.6),
+    Case("id002", f"{_DEMO}2-128x128x64.nii.gz", f"{_DEMO}2-128x128x64-msk.nii.gz", 255.0, "left lung", "left"),
 )
 
 
@@ -82,7 +86,7 @@ def _line(case: Case, data: Path, segmenter: Segmenter) -> str:
     marked = to_canonical(scan, segmenter.segment(scan).labels).array > 0
     lungs = _mask(read_scan(data / case.lungs, window=(0, case.inside))) if case.lungs else _aerated(scan)
     known = _region(lungs, case)
-    inside = _cavity(lungs, volume.spacing[1])
+    inside = _cavity(lungs, volume.spacing[1:])
     figures = (
         f"{100 * marked.sum() / lungs.sum():.2f} %",
         f"{100 * (marked & ~known).sum() / (lungs & ~known).sum():.2f} %",
@@ -90,7 +94,7 @@ def _line(case: Case, data: Path, segmenter: Segmenter) -> str:
         f"{_flicker(marked):.2f}" if marked.any() else "-",
     )
     size = " x ".join(f"{mm:.2g}" for mm in volume.spacing[::-1])
-    return f"| {Path(case.scan).name} | {size} | {case.finding} | {' | '.join(figures)} |"
+    return f"| {case.name} | {size} | {case.finding} | {' | '.join(figures)} |"
 
 
 def _mask(scan: Scan) -> Array:
@@ -124,10 +128,10 @@ def _region(lungs: Array, case: Case) -> Array:
     return region
 
 
-def _cavity(lungs: Array, row_mm: float) -> Array:
-    widen = max(1, round(CAVITY_MARGIN_MM / row_mm))
+def _cavity(lungs: Array, pixel_mm: Sequence[float]) -> Array:
     hulls = [convex_hull_image(p) if p.any() else p for p in lungs]
-    return np.stack([ndimage.binary_dilation(h, iterations=widen) if h.any() else h for h in hulls])
+    away_mm = [ndimage.distance_transform_edt(~h, sampling=pixel_mm) if h.any() else np.inf for h in hulls]
+    return np.stack([np.broadcast_to(mm <= CAVITY_MARGIN_MM, lungs[0].shape) for mm in away_mm])
 
 
 def _flicker(marked: Array) -> float:

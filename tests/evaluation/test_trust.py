@@ -77,9 +77,9 @@ def test_a_class_on_few_slices_has_no_calibration() -> None:
 
 def test_the_fit_is_used_as_the_product_uses_it() -> None:
     rows = _rows()
-    calibrations = fit_trust(rows)
+    models = fit_trust(rows)
     truth = np.array([r.dsc for r in rows])
-    told = np.array([estimate_trust(calibrations, [r.steadiness])[0].predicted_dsc for r in rows])
+    told = np.array([estimate_trust(models, [r.steadiness])[0].predicted_dsc for r in rows])
     assert np.abs(told - truth).mean() < 0.06
 
 

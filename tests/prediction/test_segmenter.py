@@ -15,6 +15,8 @@ from msdnet.errors import OptionError
 from msdnet.prediction import Segmenter, device
 from msdnet.prediction import segmenter as segmenter_module
 from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.prediction.steadiness import LOOKS
+from msdnet.prediction.trust import FEATURES
 from msdnet.scans.scan import Scan, Source
 from msdnet.weights import Card, load_weights
 
@@ -151,14 +153,15 @@ def test_five_lines_of_python_do_it() -> None:
     assert segmentation.weights_sha256 == load_weights()[1].sha256
 
 
-def _calibration(class_name: str) -> dict[str, object]:
+def _model(class_name: str) -> dict[str, object]:
     line = {"intercept": 0.0, "slopes": [1.0, 0.0, 0.0, 0.0], "low": -0.1, "high": 0.1}
-    features = {"means": [0.0] * 4, "scales": [1.0] * 4}  # the predicted DSC is the agreement itself
+    features = {"means": [0.0] * 4, "scales": [1.0] * 4, "features": FEATURES, "looks": LOOKS}
+    # the predicted DSC is the agreement itself
     return {"class_name": class_name, **features, "dsc": line, "log_ratio": line, "review_below": 0.5, "num_slices": 40}
 
 
-def test_trust_is_told_where_the_card_has_a_calibration() -> None:
-    card = dataclasses.replace(CARD, trust=[_calibration("ggo"), _calibration("consolidation")])
+def test_trust_is_told_where_the_card_has_a_model_of_it() -> None:
+    card = dataclasses.replace(CARD, trust=[_model("ggo"), _model("consolidation")])
     scan, _ = _picture()
     [trust] = Segmenter(Brightness(), card, device="cpu").segment(scan).trust
     assert trust.class_name == "ggo"  # nothing is marked as consolidation
@@ -177,7 +180,7 @@ def test_trust_is_told_from_few_slices_of_a_volume(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(segmenter_module, "measure_steadiness", remember)
     monkeypatch.setattr(segmenter_module, "TRUST_SLICES", 5)
-    card = dataclasses.replace(CARD, trust=[_calibration("ggo")])
+    card = dataclasses.replace(CARD, trust=[_model("ggo")])
     scan = to_scan(make_phantom(seed=1, shape=(24, 96, 96)))
     segmentation = Segmenter(Brightness(), card, device="cpu").segment(scan)
     assert np.count_nonzero(segmentation.labels.any(axis=(1, 2))) > 5
@@ -196,7 +199,7 @@ def test_a_class_on_few_of_many_slices_is_looked_at_again() -> None:
 
 
 def test_with_flips_trust_is_that_of_the_plain_look() -> None:
-    card = dataclasses.replace(CARD, trust=[_calibration("ggo")])
+    card = dataclasses.replace(CARD, trust=[_model("ggo")])
     scan, _ = _picture()
     plain, averaged = (Segmenter(Brightness(), card, device="cpu", flips=f).segment(scan).trust for f in (False, True))
     assert plain == averaged

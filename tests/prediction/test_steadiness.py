@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from msdnet.config import Preprocessing
 from msdnet.labels import get_schema
-from msdnet.prediction.steadiness import VARIANTS, Steadiness, measure_steadiness
+from msdnet.prediction import steadiness
+from msdnet.prediction.steadiness import VARIANTS, Steadiness, count_looks, measure_steadiness, take_looks
 
 SETTINGS = Preprocessing(size=96)
 SCHEMA = get_schema("ggo-consolidation")
@@ -62,6 +63,26 @@ def test_what_a_mirror_image_moves_is_not() -> None:
     assert shared[((), 0.8)] == pytest.approx(half, rel=0.03)
     assert found.agreement == pytest.approx(3 / 5, abs=0.02)
     assert found.expected_dsc == pytest.approx(2 * half * 4 / 6 / (half + half), abs=0.02)  # 4 of 6 looks mark it
+
+
+@pytest.mark.parametrize("size", [64, 96, 288])
+def test_every_look_is_another_one(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+    original = steadiness.predict_probabilities
+
+    def remember(network: nn.Module, grey: list[Tensor], settings: Preprocessing) -> list[Tensor]:
+        sides.append(settings.size)
+        return original(network, grey, settings)
+
+    monkeypatch.setattr(steadiness, "predict_probabilities", remember)
+    take_looks(Brightness(), [torch.zeros(size, size)], Preprocessing(size=size))
+    assert len(set(sides)) == 3
+
+
+def test_a_schema_with_one_class_has_it_once() -> None:
+    looks = [np.stack([np.zeros((4, 4)), np.ones((4, 4))])] * (1 + len(VARIANTS))
+    [only] = count_looks(np.ones((4, 4), np.uint8), looks, get_schema("infection"))
+    assert only.class_name == "infection"
 
 
 def test_nothing_outside_the_cavity_counts() -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from msdnet.errors import WeightsError
 from msdnet.prediction.steadiness import Steadiness
-from msdnet.prediction.trust import RATIO_FLOOR, Calibration, Line, estimate_trust, features_of, read_calibrations
+from msdnet.prediction.trust import RATIO_FLOOR, Line, TrustModel, estimate_trust, features_of, read_trust_models
 
 # DSC = agreement - 0.1 .. + 0.2; true area = marked area x 1.5 x (1/2 .. 2), the floor aside
-CALIBRATION = Calibration(
+MODEL = TrustModel(
     "ggo",
     means=(0.8, 0.0, 0.0, 0.0),
     scales=(0.1, 1.0, 1.0, 1.0),
@@ -35,7 +35,7 @@ def test_the_features_are_those_named() -> None:
 
 
 def test_a_steady_result_is_trusted() -> None:
-    [trust] = estimate_trust([CALIBRATION], [_steadiness(0.7)])
+    [trust] = estimate_trust([MODEL], [_steadiness(0.7)])
     assert trust.predicted_dsc == pytest.approx(0.7)
     assert trust.dsc_interval == pytest.approx((0.6, 0.9))
     half, double = 0.5 * (1.5 + RATIO_FLOOR) - RATIO_FLOOR, 2 * (1.5 + RATIO_FLOOR) - RATIO_FLOOR
@@ -45,7 +45,7 @@ def test_a_steady_result_is_trusted() -> None:
 
 
 def test_an_unsteady_one_asks_for_a_review_and_says_why() -> None:
-    [trust] = estimate_trust([CALIBRATION], [_steadiness(0.55)])
+    [trust] = estimate_trust([MODEL], [_steadiness(0.55)])
     assert trust.review
     assert "0.55" in trust.reason
     assert "0.60" in trust.reason
@@ -53,7 +53,7 @@ def test_an_unsteady_one_asks_for_a_review_and_says_why() -> None:
 
 
 def test_a_small_area_is_not_called_unsteady() -> None:
-    by_area = dataclasses.replace(CALIBRATION, dsc=Line(0.8, (0.1, 0.0, 0.2, 0.0), -0.1, 0.2))
+    by_area = dataclasses.replace(MODEL, dsc=Line(0.8, (0.1, 0.0, 0.2, 0.0), -0.1, 0.2))
     [trust] = estimate_trust([by_area], [_steadiness(0.95)])  # log(1 %) is far below its mean, 0
     assert trust.review
     assert "1.0 % of the picture" in trust.reason
@@ -61,25 +61,33 @@ def test_a_small_area_is_not_called_unsteady() -> None:
 
 
 def test_shares_stay_between_0_and_1() -> None:
-    [low] = estimate_trust([CALIBRATION], [_steadiness(0.0)])
-    [high] = estimate_trust([CALIBRATION], [_steadiness(1.0)])
+    [low] = estimate_trust([MODEL], [_steadiness(0.0)])
+    [high] = estimate_trust([MODEL], [_steadiness(1.0)])
     assert (low.predicted_dsc, low.dsc_interval[0]) == (0.0, 0.0)
     assert (high.predicted_dsc, high.dsc_interval[1]) == (1.0, 1.0)
 
 
 def test_nothing_is_told_of_what_is_not_marked_or_was_not_fitted() -> None:
     empty = dataclasses.replace(_steadiness(0.5), area=0)
-    assert estimate_trust([CALIBRATION], [empty, _steadiness(0.5, "consolidation")]) == []
+    assert estimate_trust([MODEL], [empty, _steadiness(0.5, "consolidation")]) == []
 
 
-def test_a_card_keeps_a_calibration_whole() -> None:
-    stored = json.loads(json.dumps([dataclasses.asdict(CALIBRATION)]))
-    assert read_calibrations(stored) == [CALIBRATION]
+def test_a_card_keeps_a_model_whole() -> None:
+    stored = json.loads(json.dumps([dataclasses.asdict(MODEL)]))
+    assert read_trust_models(stored) == [MODEL]
 
 
 @pytest.mark.parametrize(
-    "change", [{"means": [0.5]}, {"dsc": {}}, {"extra": 1}, {"review_below": None}, {"scales": [float("nan")] * 4}]
+    "change",
+    [
+        {"means": [0.5]},
+        {"dsc": {}},
+        {"extra": 1},
+        {"review_below": None},
+        {"scales": [float("nan")] * 4},
+        {"looks": ["zoom 2"]},
+    ],
 )
-def test_a_damaged_calibration_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(WeightsError, match="calibration of trust"):
-        read_calibrations([{**dataclasses.asdict(CALIBRATION), **change}])
+def test_a_model_that_is_damaged_or_of_other_looks_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(WeightsError, match="the card's trust"):
+        read_trust_models([{**dataclasses.asdict(MODEL), **change}])

@@ -24,22 +24,22 @@ from msdnet.evaluation.overlap import read_overlaps
 from msdnet.evaluation.trust_rows import read_trust_rows
 from msdnet.networks import build_network
 from msdnet.prediction import steadiness
-from msdnet.prediction.trust import read_calibrations
+from msdnet.prediction.trust import read_trust_models
 from msdnet.slices import to_grey
 from msdnet.training import network as network_module
 from msdnet.training import stage as stage_module
-from msdnet.training import trust as training_trust
 from msdnet.training.ablation import ablation_rows
 from msdnet.training.convergence import loss_curve, still_improving
-from msdnet.training.cross_validation import cross_validate, cross_validate_network, measure_slices
+from msdnet.training.cross_validation import cross_validate, cross_validate_network
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.experiment import run_experiment
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
+from msdnet.training.out_of_fold import measure_fold
 from msdnet.training.run_folder import claim
 from msdnet.training.runs import fold_networks, open_runs
 from msdnet.training.seeds import cross_validate_seeds
 from msdnet.training.stage import run_stage
-from msdnet.weights import load_weights
+from msdnet.weights import Card, load_weights, save_weights
 
 Draw = Callable[[int], tuple[list[TrainingSlice], list[TrainingSlice]]]
 EXPERIMENT = Experiment(
@@ -110,7 +110,9 @@ def test_training_learns_what_grey_tells(tmp_path: Path, draw_slices: Draw) -> N
     network = _network()
     network.load_state_dict(load_file(tmp_path / "weights.safetensors"))
 
-    lesion = [r.dsc for r in measure_slices(network.eval(), labelled, experiment, 0) if r.class_name == "any_lesion"]
+    lesion = [
+        r.dsc for r in measure_fold(network.eval(), labelled, experiment, 0).overlaps if r.class_name == "any_lesion"
+    ]
     assert np.mean(lesion) > 0.5
 
 
@@ -195,13 +197,12 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
         cross_validate([experiment], data_set, tmp_path / "out", device="cpu")
 
 
-def test_a_run_calibrates_trust_on_slices_its_networks_had_not_seen(
+def test_a_run_fits_trust_on_slices_its_networks_had_not_seen(
     tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trust, "MIN_SLICES", 2)
     monkeypatch.setattr(trust, "MIN_GROUPS", 2)
     monkeypatch.setattr(steadiness, "predict_probabilities", _mark_everything)
-    monkeypatch.setattr(training_trust, "predict_probabilities", _mark_everything)
     weights = run_experiment(SHORT, data_set, tmp_path / "out", device="cpu")
     rows = read_trust_rows(tmp_path / "out" / "trust_per_slice.csv")
     data = load_training_data(data_set, SHORT)
@@ -210,24 +211,54 @@ def test_a_run_calibrates_trust_on_slices_its_networks_had_not_seen(
     [one] = [r for r in rows if r.name == data.labelled[0].name and r.steadiness.class_name == "ggo"]
     assert one.true_area == one.shared == np.count_nonzero(data.labelled[0].labels == 1)
     assert one.steadiness.area == data.labelled[0].labels.size
-    calibrations = read_calibrations(load_weights(weights)[1].trust)
-    assert [c.class_name for c in calibrations] == ["ggo", "any_lesion"]
+    models = read_trust_models(load_weights(weights)[1].trust)
+    assert [c.class_name for c in models] == ["ggo", "any_lesion"]
     assert "| Ground-glass opacity | marked area alone |" in (tmp_path / "out" / "trust.md").read_text()
     assert (tmp_path / "out" / "trust.svg").is_file()
     assert "| Ground-glass opacity | steadiness |" in (weights / "model-card.md").read_text()
+    again = dataclasses.replace(SHORT, name="again", pretraining=None, start=str(weights))
+    tuned = load_weights(run_experiment(again, data_set, tmp_path / "tuned", device="cpu"))[1]
+    assert tuned.trust == []  # its start had seen every slice
+    assert "again started from the weights tiny, which had seen these slices: not out of fold" in tuned.conventions
 
 
 def _mark_everything(network: torch.nn.Module, grey: list[torch.Tensor], *_: object) -> list[torch.Tensor]:
     return [torch.stack([torch.zeros_like(g), torch.ones_like(g), torch.zeros_like(g)]) for g in grey]
 
 
-def test_rows_without_weights_calibrate_no_trust(tmp_path: Path, data_set: Path) -> None:
+def test_rows_kept_from_a_run_without_trust_give_none(tmp_path: Path, data_set: Path) -> None:
     run_experiment(SHORT, data_set, tmp_path / "out", only_folds=[0, 1], device="cpu")
-    (tmp_path / "out" / "fold-1" / "weights.safetensors").unlink()
+    for name in ("trust", "calibration"):
+        (tmp_path / "out" / "fold-1" / f"{name}_per_slice.csv").unlink()
     weights = run_experiment(SHORT, data_set, tmp_path / "out", device="cpu")
     assert load_weights(weights)[1].trust == []
     assert not (tmp_path / "out" / "trust_per_slice.csv").exists()
     assert not (tmp_path / "out" / "calibration.md").exists()
+
+
+def test_a_stage_without_its_slices_is_refused_before_the_first_is_trained(tmp_path: Path, data_set: Path) -> None:
+    bare = tmp_path / "bare"
+    prepare(tmp_path / "data" / "multiclass", bare, "ggo-consolidation")
+    taught = dataclasses.replace(SHORT, self_training=Stage(steps=1, num_labelled=2, num_weak=2))
+    with pytest.raises(DatasetError) as refused:
+        run_experiment(taught, bare, tmp_path / "out", device="cpu")
+    assert "pretraining wants 2 with a weak target; self_training wants 2 with a weak target" in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_weights_in_the_folder_of_the_start_are_noticed(tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    save_weights(
+        start, _network(0), Card("first", "msdnet", {"encoder": "resnet18"}, SHORT.schema, SHORT.preprocessing)
+    )
+    experiment = dataclasses.replace(SHORT, pretraining=None, start=str(start))
+    claim(tmp_path / "out", experiment, "0" * 64)
+    claim(tmp_path / "out", experiment, "0" * 64)
+    save_weights(
+        start, _network(1), Card("first", "msdnet", {"encoder": "resnet18"}, SHORT.schema, SHORT.preprocessing)
+    )
+    with pytest.raises(OptionError, match="changed since: the weights it starts from"):
+        claim(tmp_path / "out", experiment, "0" * 64)
 
 
 def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:

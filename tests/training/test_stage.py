@@ -17,7 +17,7 @@ from torch import nn
 
 from msdnet.config import Augmentation, Experiment, Preprocessing, Stage
 from msdnet.data.training_slice import TrainingSlice
-from msdnet.errors import DatasetError, OptionError
+from msdnet.errors import OptionError
 from msdnet.training import stage as stage_module
 from msdnet.training.module import SegmentationTraining
 from msdnet.training.processes import Processes, check_shares
@@ -60,11 +60,6 @@ def test_epochs_become_steps_and_checkpoints_fall_on_epochs(draw_slices: Draw) -
 def test_a_stage_has_either_steps_or_epochs(given: dict[str, int]) -> None:
     with pytest.raises(OptionError, match="steps, epochs"):
         Stage(**given)
-
-
-def test_a_stage_without_its_slices_is_refused(tmp_path: Path, draw_slices: Draw) -> None:
-    with pytest.raises(DatasetError, match="weak"):
-        run_stage(plain_network(), Stage(steps=1, num_weak=2), EXPERIMENT, draw_slices(2)[0], tmp_path, seed=0)
 
 
 def test_training_stops_early_and_keeps_the_best_weights(

@@ -12,10 +12,10 @@ from msdnet.data.preparation import prepare
 from msdnet.errors import OptionError, WeightsError
 from msdnet.evaluation.figures import estimate
 from msdnet.evaluation.overlap import read_overlaps
-from msdnet.training.cross_validation import measure_slices
 from msdnet.training.data import load_training_data
 from msdnet.training.experiment import run_experiment
 from msdnet.training.network import network_of
+from msdnet.training.out_of_fold import measure_fold
 from msdnet.training.start import load_start, start_notes
 from msdnet.weights import load_weights
 
@@ -35,7 +35,7 @@ def test_fine_tuning_on_the_phantom_makes_the_weights_better_there(tmp_path: Pat
     weights = run_experiment(short, tmp_path / "data", tmp_path / "out", device="cpu")
     slices = load_training_data(tmp_path / "data", short).labelled
     start, _ = load_start(short)
-    before = measure_slices(start, slices, short, 0)
+    before = measure_fold(start, slices, short, 0).overlaps
     after = read_overlaps(tmp_path / "out" / "per_slice.csv")  # each slice by a fold that has not seen its patient
     for name in ("ggo", "consolidation"):
         untrained, trained = (

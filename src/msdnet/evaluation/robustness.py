@@ -20,9 +20,8 @@ from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import DatasetError, OptionError
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap
 from msdnet.evaluation.perturbations import PERTURBATIONS, check_level, draw_noise, get_perturbation, perturb
-from msdnet.evaluation.tables import titles
 from msdnet.files import whole_file
-from msdnet.labels import LabelSchema
+from msdnet.labels import ANY_LESION, LabelSchema
 
 Predictor = Callable[[TrainingSlice, Tensor], Array]
 """A slice and its grey (H, W) in 0..1, perhaps spoilt -> labels (H, W). The slice tells which fold's network to use:
@@ -75,7 +74,8 @@ def measure_robustness(
     conditions = _plan(list(networks), levels)
     labelled = _labelled(slices)
     kept = read_robustness(path, seed=seed) if path is not None and path.exists() else {}
-    expected = sorted((s.name, class_name) for s in slices for class_name in titles(schema))
+    classes = [*schema.names, ANY_LESION]
+    expected = sorted((s.name, class_name) for s in slices for class_name in classes)
     for condition, rows in kept.items():
         if sorted((r.name, r.class_name) for r in rows) != expected:
             raise DatasetError(

@@ -145,8 +145,8 @@ def rows_of(overlaps: Sequence[SliceOverlap], class_name: str) -> list[SliceOver
 
 
 def titles(schema: LabelSchema) -> dict[str, str]:
-    """Name and title of each class of the schema, then of any lesion."""
-    return {c.name: c.title for c in schema.classes} | {ANY_LESION: "Any lesion"}
+    """Name and title of each class of the schema, then of any lesion where there are several."""
+    return {c.name: c.title for c in schema.classes} | ({ANY_LESION: "Any lesion"} if len(schema.classes) > 1 else {})
 
 
 def _figures(rows: Sequence[SliceOverlap], class_name: str) -> ClassFigures:

@@ -26,9 +26,9 @@ from msdnet.labels import LabelSchema
 from msdnet.prediction.trust import (
     FEATURES,
     LEVEL,
-    Calibration,
     Line,
     Trust,
+    TrustModel,
     estimate_trust,
     features_of,
 )
@@ -98,8 +98,8 @@ class Judgement:
         return _share(worst, [t.review for _, t in worst])
 
 
-def fit_trust(rows: Sequence[TrustRow], features: Sequence[str] = FEATURES) -> list[Calibration]:
-    """A calibration for each class that is marked on enough slices and groups, in the order of the rows.
+def fit_trust(rows: Sequence[TrustRow], features: Sequence[str] = FEATURES) -> list[TrustModel]:
+    """A model for each class that is marked on enough slices and groups, in the order of the rows.
 
     Args:
         rows: Out of fold.
@@ -117,10 +117,10 @@ def judge_trust(rows: Sequence[TrustRow], features: Sequence[str] = FEATURES) ->
     """How well each class's DSC and area are told, every fold by a fit on the others."""
     told: dict[str, list[tuple[TrustRow, Trust]]] = {}
     for fold in sorted({r.fold for r in rows}):
-        calibrations = fit_trust([r for r in rows if r.fold != fold], features)
+        models = fit_trust([r for r in rows if r.fold != fold], features)
         for row in rows:
             if row.fold == fold:
-                for trust in estimate_trust(calibrations, [row.steadiness]):
+                for trust in estimate_trust(models, [row.steadiness]):
                     told.setdefault(trust.class_name, []).append((row, trust))
     return [
         Judgement(name, tuple(told[name]), _num_missed(rows, name))
@@ -170,7 +170,7 @@ def _num_missed(rows: Sequence[TrustRow], class_name: str) -> int:
     return sum(r.steadiness.class_name == class_name and r.true_area > 0 and not r.steadiness.area for r in rows)
 
 
-def _fit(class_name: str, rows: Sequence[TrustRow], features: Sequence[str]) -> Calibration:
+def _fit(class_name: str, rows: Sequence[TrustRow], features: Sequence[str]) -> TrustModel:
     values = np.array([features_of(r.steadiness) for r in rows])
     means, scales = values.mean(axis=0), values.std(axis=0)
     scales[scales < 1e-9] = 1.0
@@ -178,7 +178,7 @@ def _fit(class_name: str, rows: Sequence[TrustRow], features: Sequence[str]) -> 
     groups = [r.group for r in rows]
     dsc, predicted = _fit_line(scaled, np.array([r.dsc for r in rows]), groups)
     log_ratio, _ = _fit_line(scaled, np.array([r.log_ratio for r in rows]), groups)
-    return Calibration(
+    return TrustModel(
         class_name=class_name,
         means=_plain(means),
         scales=_plain(scales),

@@ -17,7 +17,7 @@ from msdnet.prediction.field_of_view import FieldOfView, find_field_of_view, who
 from msdnet.prediction.pixel_size import notes_on_pixels
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.prediction.steadiness import Steadiness, measure_steadiness
-from msdnet.prediction.trust import Trust, estimate_trust, read_calibrations
+from msdnet.prediction.trust import Trust, estimate_trust, read_trust_models
 from msdnet.scans.scan import Scan
 from msdnet.slices import from_canonical, to_canonical, to_grey
 from msdnet.weights import Card, load_weights
@@ -79,7 +79,7 @@ class Segmenter:
         self.device = choose_device(device)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.card, self.flips, self.all_slices = card, flips, all_slices
-        self.calibrations = read_calibrations(card.trust)
+        self.trust_models = read_trust_models(card.trust)
 
     @classmethod
     def from_pretrained(
@@ -141,9 +141,9 @@ class Segmenter:
     def _trust(self, array: Array, labels: Array, view: FieldOfView, intensity: str) -> list[Trust]:
         """How far the labels (S, H, W) can be trusted, from further looks at some of the slices with lesions.
 
-        It was calibrated on single looks: where the labels are averages over mirror images, the plain look is judged.
+        It was fitted on single looks: where the labels are averages over mirror images, the plain look is judged.
         """
-        if not self.calibrations:
+        if not self.trust_models:
             return []
         chosen = _spread_over_classes(labels, TRUST_SLICES)
         counts: list[Steadiness] = []
@@ -159,7 +159,7 @@ class Segmenter:
             )
             for one in of_slices:
                 counts = [a + b for a, b in zip(counts, one, strict=True)] if counts else one
-        return estimate_trust(self.calibrations, counts)
+        return estimate_trust(self.trust_models, counts)
 
     def _field_of_view(self, scan: Scan, array: Array, spacing: tuple[float, float, float]) -> FieldOfView:
         if scan.intensity != "HU":

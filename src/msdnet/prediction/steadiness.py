@@ -28,6 +28,12 @@ VARIANTS: tuple[tuple[tuple[int, ...], float], ...] = (
 )
 """Mirrored axes and zoom of each further look at a slice."""
 
+_AXES = {-1: "columns", -2: "rows"}
+LOOKS = tuple(
+    f"mirrored {' and '.join(_AXES[a] for a in axes)}" if axes else f"zoom {zoom:g}" for axes, zoom in VARIANTS
+)
+"""Their names, as weights' cards have them."""
+
 
 @dataclass(frozen=True)
 class Steadiness:
@@ -94,7 +100,7 @@ def measure_steadiness(
     schema: LabelSchema,
     cavities: Sequence[Array] | None = None,
 ) -> list[list[Steadiness]]:
-    """Each slice's counts: of every class of the schema, then of any lesion.
+    """Each slice's counts: of every class of the schema, then of any lesion where there are several.
 
     Shapes: grey (H, W) in 0..1 on the network's device, labels (H, W) and cavities (H, W) bool of the same size each.
 
@@ -106,33 +112,35 @@ def measure_steadiness(
         schema: Of the labels.
         cavities: Where lesions may lie; everywhere by default.
     """
-    looks = [predict_probabilities(network, grey, settings), *(_look(network, grey, settings, *v) for v in VARIANTS)]
     results = []
-    for i in range(len(grey)):
-        of_slice = [look[i].cpu().numpy() for look in looks]
-        inside = np.ones(of_slice[0].shape[1:], dtype=bool) if cavities is None else cavities[i]
-        reported = of_slice[0].argmax(axis=0) * inside if labels is None else labels[i]
-        results.append(_count(reported, of_slice, inside, schema))
+    for i, looks in enumerate(take_looks(network, grey, settings)):
+        inside = np.ones(looks[0].shape[1:], dtype=bool) if cavities is None else cavities[i]
+        reported = looks[0].argmax(axis=0) * inside if labels is None else labels[i]
+        results.append(count_looks(reported, looks, schema, inside))
     return results
 
 
-def _look(
-    network: nn.Module, grey: Sequence[Tensor], settings: Preprocessing, axes: tuple[int, ...], zoom: float
-) -> list[Tensor]:
-    size = max(32, 32 * round(settings.size * zoom / 32))
-    settings = dataclasses.replace(settings, size=size)
-    mirrored = predict_probabilities(network, [g.flip(axes) for g in grey], settings)
-    return [p.flip(axes) for p in mirrored]
+def take_looks(network: nn.Module, grey: Sequence[Tensor], settings: Preprocessing) -> list[list[Array]]:
+    """Each slice's probabilities (C, H, W): the plain look, then one for each of `VARIANTS`; arguments as above."""
+    looks = [predict_probabilities(network, grey, settings), *(_look(network, grey, settings, *v) for v in VARIANTS)]
+    return [[look[i].cpu().numpy() for look in looks] for i in range(len(grey))]
 
 
-def _count(reported: Array, looks: Sequence[Array], inside: Array, schema: LabelSchema) -> list[Steadiness]:
-    """Shapes: reported (H, W), looks (C, H, W) each, the first one the result's own; inside (H, W) bool."""
+def count_looks(
+    reported: Array, looks: Sequence[Array], schema: LabelSchema, inside: Array | None = None
+) -> list[Steadiness]:
+    """One slice's counts: of every class of the schema, then of any lesion where there are several.
+
+    Shapes: reported (H, W) labels, looks (C, H, W) each, the plain one first; inside (H, W) bool, all by default.
+    """
+    inside = np.ones(reported.shape, dtype=bool) if inside is None else inside
     mean = np.mean(looks, axis=0) * inside
     seen = [look.argmax(axis=0) * inside for look in looks[1:]]
     classes: list[tuple[str, Array, list[Array], Array]] = [
         (c.name, reported == c.index, [s == c.index for s in seen], mean[c.index]) for c in schema.classes
     ]
-    classes.append((ANY_LESION, reported > 0, [s > 0 for s in seen], mean[1:].sum(axis=0)))
+    if len(schema.classes) > 1:
+        classes.append((ANY_LESION, reported > 0, [s > 0 for s in seen], mean[1:].sum(axis=0)))
     return [
         Steadiness(
             class_name=name,
@@ -145,3 +153,20 @@ def _count(reported: Array, looks: Sequence[Array], inside: Array, schema: Label
         )
         for name, marked, others, probability in classes
     ]
+
+
+def _look(
+    network: nn.Module, grey: Sequence[Tensor], settings: Preprocessing, axes: tuple[int, ...], zoom: float
+) -> list[Tensor]:
+    size = _zoomed(settings.size, zoom)
+    settings = dataclasses.replace(settings, size=size)
+    mirrored = predict_probabilities(network, [g.flip(axes) for g in grey], settings)
+    return [p.flip(axes) for p in mirrored]
+
+
+def _zoomed(size: int, zoom: float) -> int:
+    """The multiple of 32 nearest to size x zoom that is another one than size; a side of 32 cannot become smaller."""
+    if zoom == 1.0:
+        return size
+    nearest = 32 * round(size * zoom / 32)
+    return max(32, min(nearest, size - 32) if zoom < 1 else max(nearest, size + 32))

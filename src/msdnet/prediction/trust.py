@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from msdnet.errors import WeightsError
-from msdnet.prediction.steadiness import Steadiness
+from msdnet.prediction.steadiness import LOOKS, Steadiness
 
 FEATURES = ("agreement", "expected_dsc", "log_area", "spread")
 LEVEL = 0.9
@@ -46,7 +46,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class TrustModel:
     """How one class's steadiness becomes a predicted DSC and an interval; part of the weights' card.
 
     Attributes:
@@ -57,6 +57,8 @@ class Calibration:
         log_ratio: The line for log(true area / marked area + `RATIO_FLOOR`).
         review_below: A predicted DSC below this asks for a review.
         num_slices: So many it was fitted on.
+        features: What the numbers belong to; read with another version's, they would mean something else.
+        looks: What the features come from.
     """
 
     class_name: str
@@ -66,6 +68,8 @@ class Calibration:
     log_ratio: Line
     review_below: float
     num_slices: int
+    features: tuple[str, ...] = FEATURES
+    looks: tuple[str, ...] = LOOKS
 
 
 @dataclass(frozen=True)
@@ -99,27 +103,29 @@ def features_of(steadiness: Steadiness) -> tuple[float, ...]:
     )
 
 
-def estimate_trust(calibrations: Sequence[Calibration], steadiness: Sequence[Steadiness]) -> list[Trust]:
-    """The trust in each class that is marked and for which there is a calibration."""
-    known = {c.class_name: c for c in calibrations}
+def estimate_trust(models: Sequence[TrustModel], steadiness: Sequence[Steadiness]) -> list[Trust]:
+    """The trust in each class that is marked and for which there is a model."""
+    known = {m.class_name: m for m in models}
     return [_estimate(known[s.class_name], s) for s in steadiness if s.area and s.class_name in known]
 
 
-def read_calibrations(entries: Sequence[Mapping[str, Any]]) -> list[Calibration]:
-    """The calibrations of a weights' card, as `dataclasses.asdict` wrote them.
+def read_trust_models(entries: Sequence[Mapping[str, Any]]) -> list[TrustModel]:
+    """The models of a weights' card, as `dataclasses.asdict` wrote them.
 
     Raises:
         WeightsError: if an entry is not one, or was fitted on other features.
     """
     try:
         found = [
-            Calibration(
+            TrustModel(
                 **{
                     **entry,
                     "means": tuple(entry["means"]),
                     "scales": tuple(entry["scales"]),
                     "dsc": _read_line(entry["dsc"]),
                     "log_ratio": _read_line(entry["log_ratio"]),
+                    "features": tuple(entry["features"]),
+                    "looks": tuple(entry["looks"]),
                 }
             )
             for entry in entries
@@ -131,48 +137,48 @@ def read_calibrations(entries: Sequence[Mapping[str, Any]]) -> list[Calibration]
         lengths = {len(v) for c in found for v in (c.means, c.scales, c.dsc.slopes, c.log_ratio.slopes)}
         if lengths - {len(FEATURES)}:
             raise ValueError(f"{lengths} features, not {len(FEATURES)}")
+        others = [m for m in found if (m.features, m.looks) != (FEATURES, LOOKS)]
+        if others:
+            raise ValueError(f"fitted on {', '.join((*others[0].features, *others[0].looks))}")
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(
-            "the card's calibration of trust cannot be used",
+            "the card's trust cannot be used",
             got=f"{type(error).__name__}: {error}",
-            expected=f"what `msdnet train` writes, for the features {', '.join(FEATURES)}",
+            expected=f"what `msdnet train` writes, for {', '.join((*FEATURES, *LOOKS))}",
             do="take the weights anew, or set the card's trust to []",
         ) from error
     return found
 
 
-def _numbers(calibration: Calibration) -> list[float]:
-    lines = (calibration.dsc, calibration.log_ratio)
+def _numbers(model: TrustModel) -> list[float]:
+    lines = (model.dsc, model.log_ratio)
     of_lines = [n for line in lines for n in (line.intercept, line.low, line.high, *line.slopes)]
-    return [*calibration.means, *calibration.scales, calibration.review_below, *of_lines]
+    return [*model.means, *model.scales, model.review_below, *of_lines]
 
 
 def _read_line(entry: Mapping[str, Any]) -> Line:
     return Line(**{**entry, "slopes": tuple(entry["slopes"])})
 
 
-def _estimate(calibration: Calibration, steadiness: Steadiness) -> Trust:
+def _estimate(model: TrustModel, steadiness: Steadiness) -> Trust:
     scaled = [
         (value - mean) / scale
-        for value, mean, scale in zip(features_of(steadiness), calibration.means, calibration.scales, strict=True)
+        for value, mean, scale in zip(features_of(steadiness), model.means, model.scales, strict=True)
     ]
-    dsc, ratio = value_of(calibration.dsc, scaled), value_of(calibration.log_ratio, scaled)
-    low, high = (
-        max(0.0, math.exp(ratio + side) - RATIO_FLOOR)
-        for side in (calibration.log_ratio.low, calibration.log_ratio.high)
-    )
+    dsc, ratio = value_of(model.dsc, scaled), value_of(model.log_ratio, scaled)
+    low, high = (max(0.0, math.exp(ratio + side) - RATIO_FLOOR) for side in (model.log_ratio.low, model.log_ratio.high))
     return Trust(
         class_name=steadiness.class_name,
         predicted_dsc=_share(dsc),
-        dsc_interval=(_share(dsc + calibration.dsc.low), _share(dsc + calibration.dsc.high)),
+        dsc_interval=(_share(dsc + model.dsc.low), _share(dsc + model.dsc.high)),
         ratio_interval=(low, high),
-        review=dsc < calibration.review_below,
-        reason=_reason(calibration, steadiness, scaled, dsc) if dsc < calibration.review_below else "",
+        review=dsc < model.review_below,
+        reason=_reason(model, steadiness, scaled, dsc) if dsc < model.review_below else "",
     )
 
 
-def _reason(calibration: Calibration, steadiness: Steadiness, scaled: Sequence[float], dsc: float) -> str:
-    found = {name: (slope * x, x) for name, slope, x in zip(FEATURES, calibration.dsc.slopes, scaled, strict=True)}
+def _reason(model: TrustModel, steadiness: Steadiness, scaled: Sequence[float], dsc: float) -> str:
+    found = {name: (slope * x, x) for name, slope, x in zip(FEATURES, model.dsc.slopes, scaled, strict=True)}
     told = {  # words must say what is so, also where the fit has turned a feature's sign
         "agreement": found["agreement"][1] < 0,
         "expected_dsc": found["expected_dsc"][1] < 0,
@@ -182,7 +188,7 @@ def _reason(calibration: Calibration, steadiness: Steadiness, scaled: Sequence[f
     words = REASONS[min((name for name in FEATURES if told[name]), key=lambda name: found[name][0])].format(
         agreement=steadiness.agreement, expected_dsc=steadiness.expected_dsc, area=100 * steadiness.area_share
     )
-    return f"{words}; predicted DSC {_share(dsc):.2f}, below {calibration.review_below:.2f}"
+    return f"{words}; predicted DSC {_share(dsc):.2f}, below {model.review_below:.2f}"
 
 
 def value_of(line: Line, scaled: Sequence[float]) -> float:

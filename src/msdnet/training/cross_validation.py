@@ -4,7 +4,7 @@
     OUT/folds.csv                       slice, group, fold; drawn once, with the data set's hash
     OUT/NAME/run.json                   the experiment, the data set's hash, versions
     OUT/NAME/pretraining/               shared by the folds
-    OUT/NAME/fold-0/ ...                checkpoints, loss curves, weights, per_slice.csv, samples/
+    OUT/NAME/fold-0/ ...                checkpoints, loss curves, weights, samples/, and what `out_of_fold` measures
     OUT/NAME/per_slice.csv              out-of-fold pixel counts; every figure is made from it
     OUT/NAME/table.md, .csv, .tex       the network's own table
     OUT/comparison.*, significance.*    several networks side by side, with paired tests against the reference
@@ -17,23 +17,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from torch import nn
-
 from msdnet.config import Experiment
 from msdnet.data.folds import training_part
 from msdnet.data.manifest import Manifest
-from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
 from msdnet.evaluation.comparison import write_comparison
-from msdnet.evaluation.overlap import SliceOverlap, count_overlap, read_overlaps, write_overlaps
+from msdnet.evaluation.overlap import SliceOverlap, read_overlaps, write_overlaps
 from msdnet.evaluation.tables import figures_table
 from msdnet.labels import get_schema
-from msdnet.prediction.slicewise import predict_probabilities
-from msdnet.slices import to_grey
 from msdnet.training.convergence import still_improving
 from msdnet.training.data import TrainingData, data_notes, load_training_data
 from msdnet.training.network import network_of, train_network
-from msdnet.training.processes import find_processes
+from msdnet.training.out_of_fold import OVERLAPS, measure_fold
+from msdnet.training.processes import check_shares, find_processes
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import claim
 from msdnet.training.runs import check_order, write_order
@@ -135,21 +131,21 @@ def cross_validate_network(
     asked = sorted(set(only_folds)) or range(experiment.num_folds)
     for i, fold in enumerate(asked):
         tell = part_of(progress, i / len(asked), 1 / len(asked), f"fold {fold + 1} of {experiment.num_folds}, ")
-        kept = folder / f"fold-{fold}" / "per_slice.csv"
+        kept = folder / f"fold-{fold}" / OVERLAPS
         if not kept.is_file():
             training = training_part(data.labelled, folds, fold, data.unlabelled)
             validation = [s for s, f in zip(data.labelled, folds, strict=True) if f == fold]
             where = folder, f"fold-{fold}"
             network = train_network(training, experiment, *where, data, validation, device=device, progress=tell)
             tell("measuring", 1.0)
-            measured = measure_slices(network, validation, experiment, fold)
+            measured = measure_fold(network, validation, experiment, fold, device=device)
             if find_processes().writes:
-                write_overlaps(kept, measured)
-            rows += measured
+                measured.write(kept.parent)
+            rows += measured.overlaps
         else:
             rows += read_overlaps(kept)
     if find_processes().writes and not only_folds:
-        write_overlaps(folder / "per_slice.csv", rows)
+        write_overlaps(folder / OVERLAPS, rows)
         notes = [*data.notes, *start_notes([experiment], data.manifest.sha256)]
         figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
     return rows
@@ -182,7 +178,8 @@ def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -
     """Refuses at once what would fail after the data were loaded.
 
     Raises:
-        OptionError: if the network cannot be built, does not fit its start, or a fold does not exist.
+        OptionError: if the network cannot be built, does not fit its start, a fold does not exist, or several processes
+            cannot share a batch evenly.
         WeightsError: if there are no such weights to start from.
     """
     strange = sorted(set(only_folds) - set(range(experiment.num_folds)))
@@ -193,19 +190,7 @@ def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -
             expected=f"0 to {experiment.num_folds - 1}, as num_folds of {experiment.name!r} is {experiment.num_folds}",
             do="choose among them",
         )
+    for stage in (experiment.pretraining, experiment.training, experiment.self_training):
+        if stage is not None:
+            check_shares(stage, find_processes())
     network_of(experiment)
-
-
-def measure_slices(
-    network: nn.Module, slices: Sequence[TrainingSlice], experiment: Experiment, fold: int
-) -> list[SliceOverlap]:
-    """The pixel counts of each labelled slice at its own size; argmax, no flips."""
-    schema = get_schema(experiment.schema)
-    rows: list[SliceOverlap] = []
-    for s in slices:
-        if s.labels is None:
-            continue
-        grey = to_grey(s.image, "grey", experiment.preprocessing)
-        predicted = predict_probabilities(network, [grey], experiment.preprocessing)[0].argmax(0).numpy()
-        rows += count_overlap(predicted, s.labels, schema, name=s.name, group=s.group, fold=fold)
-    return rows

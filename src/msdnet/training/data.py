@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from msdnet.config import Experiment
+from msdnet.config import Experiment, Stage
 from msdnet.data.folds import Folds, folds_for
 from msdnet.data.manifest import Manifest, read_manifest
 from msdnet.data.slice_reader import load_slices
 from msdnet.data.training_slice import TrainingSlice
-from msdnet.errors import OptionError
+from msdnet.errors import DatasetError, OptionError
 
 TRAIN = "train"
 PATIENTS_NOT_KNOWN = (
@@ -64,6 +64,7 @@ def load_training_data(path: Path, experiment: Experiment) -> TrainingData:
 
     Raises:
         DatasetError: if the data set cannot be read or has changed since it was prepared.
+        DatasetError: if a stage of the experiment needs slices that it does not have.
         OptionError: if its label schema is another one.
     """
     manifest = read_manifest(path)
@@ -77,4 +78,30 @@ def load_training_data(path: Path, experiment: Experiment) -> TrainingData:
     split = TRAIN if TRAIN in manifest.splits else None
     slices = load_slices(manifest, split, experiment.preprocessing)
     labelled = [s for s in slices if s.labels is not None]
-    return TrainingData(manifest, labelled, [s for s in slices if s.labels is None])
+    data = TrainingData(manifest, labelled, [s for s in slices if s.labels is None])
+    check_stages(experiment, data)
+    return data
+
+
+def check_stages(experiment: Experiment, data: TrainingData) -> None:
+    """Refuses at once what a later stage would fail at.
+
+    Raises:
+        DatasetError: if a stage needs slices that there are not.
+    """
+    labelled_groups = {s.group for s in data.labelled}
+    guessed = [s for s in data.unlabelled if s.weak is not None]
+    of_no_labelled = [s for s in guessed if s.group not in labelled_groups]
+    faults = []
+    for name, weak in (("pretraining", of_no_labelled), ("training", guessed), ("self_training", data.unlabelled)):
+        stage: Stage | None = getattr(experiment, name)
+        if stage is not None:
+            found = (("labels", stage.num_labelled, data.labelled), ("a weak target", stage.num_weak, weak))
+            faults += [f"{name} wants {wanted} with {role}" for role, wanted, slices in found if wanted and not slices]
+    if faults:
+        raise DatasetError(
+            f"the data set has not the slices that {experiment.name!r} needs in each batch",
+            got=f"none of these: {'; '.join(faults)}",
+            expected="at least one slice of each kind",
+            do="prepare the data set with them, or change the experiment's num_labelled and num_weak",
+        )

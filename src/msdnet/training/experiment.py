@@ -21,17 +21,16 @@ from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.tables import CONVENTIONS, figures_as_json, overlap_table
 from msdnet.files import whole_file
 from msdnet.labels import get_schema
-from msdnet.prediction.trust import Calibration
-from msdnet.training.calibration import measure_calibration
+from msdnet.prediction.trust import TrustModel
+from msdnet.training.calibration import write_calibration
 from msdnet.training.cross_validation import check_experiment, cross_validate_network
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.network import train_network
 from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import as_plain, claim, versions
-from msdnet.training.runs import Run
-from msdnet.training.start import load_start, start_notes
-from msdnet.training.trust import calibrate_trust, judged_trust
+from msdnet.training.start import data_seen, start_notes, start_of
+from msdnet.training.trust import fit_trust_of_run
 from msdnet.weights import Card, save_weights
 
 
@@ -67,7 +66,6 @@ def run_experiment(
     claim(out, experiment, training_data.manifest.sha256)
     folds_share = experiment.num_folds / (experiment.num_folds + 1)
     of_folds = part_of(progress, 0.0, folds_share)
-    of_folds_end = part_of(progress, folds_share, 0.0)
     of_rest = part_of(progress, folds_share, 1 - folds_share, "all slices, ")
     where = out / "folds.csv", out
     rows = cross_validate_network(
@@ -80,30 +78,37 @@ def run_experiment(
         summary = overlap_table(rows, get_schema(experiment.schema), notes=notes)
         with whole_file(out / "summary.md") as unfinished:
             unfinished.write_text(summary, encoding="utf-8")
-        run = Run(experiment, out, out / "folds.csv")
-        measure_calibration(run, training_data, notes, device=device, progress=of_folds_end)
-        trust = calibrate_trust(run, training_data, notes, device=device, progress=of_folds_end)
+        of_run = out, experiment.num_folds, experiment.schema, notes
+        write_calibration(*of_run)
+        synthetic = "synthetic" if training_data.manifest.is_synthetic else ""
+        seen = training_data.manifest.sha256 in data_seen(start_of(experiment))  # then nothing of it is out of fold
+        trust, held = ([], None) if seen else fit_trust_of_run(*of_run, title=synthetic)
     everything = [*training_data.labelled, *training_data.unlabelled]
     network = train_network(everything, experiment, out, "final", training_data, device=device, progress=of_rest)
     if find_processes().writes:
         card = save_weights(out / "weights", network, _card(experiment, rows, training_data, trust))
-        held = judged_trust(run, notes) if trust else None
         with whole_file(out / "weights" / "model-card.md") as unfinished:
             unfinished.write_text(model_card(card, rows, notes=notes, trust=held), encoding="utf-8")
     return out / "weights"
 
 
 def _card(
-    experiment: Experiment, rows: Sequence[SliceOverlap], data: TrainingData, trust: Sequence[Calibration]
+    experiment: Experiment, rows: Sequence[SliceOverlap], data: TrainingData, trust: Sequence[TrustModel]
 ) -> Card:
-    before = None  # a folder's path says where somebody's files lie; a name does not
-    if experiment.start is not None:
-        _, card = load_start(experiment)
-        before = card.name
-        start = f"The network started from the weights {card.name} (sha256 {card.sha256})."
+    before = start_of(experiment)
+    if before is not None:
+        start = f"The network started from the weights {before.name} (sha256 {before.sha256})."
     else:
         kind = "pretrained" if experiment.network_arguments.get("pretrained") else "random"
         start = f"The encoder started from {kind} weights."
+    sha256 = data.manifest.sha256
+    recipe = as_plain(experiment) | {
+        "start": before.name if before else None,  # a folder's path says where somebody's files lie; a name does not
+        "data_sha256": sha256,
+        "data_seen_sha256": sorted({sha256} | data_seen(before)),
+    }
+    folds = f"{experiment.num_folds}-fold cross-validation, folds by patient or group"
+    notes = start_notes([experiment], sha256)
     num_groups = len({s.group for s in data.labelled})
     counted = (
         f"{len(data.labelled)} labelled slices in {num_groups} groups or patients, {len(data.unlabelled)} unlabelled"
@@ -117,10 +122,10 @@ def _card(
         preprocessing=experiment.preprocessing,
         input="Axial chest CT slices: HU, or 8-bit grey in a lung window.",
         trained_on=f"{counted} {experiment.card.trained_on}".strip(),
-        recipe=as_plain(experiment) | {"start": before, "data_sha256": data.manifest.sha256},
+        recipe=recipe,
         figures=figures_as_json(rows, get_schema(experiment.schema)),
-        trust=[dataclasses.asdict(calibration) for calibration in trust],
-        conventions=f"{experiment.num_folds}-fold cross-validation, folds by patient or group. {CONVENTIONS}",
+        trust=[dataclasses.asdict(model) for model in trust],
+        conventions=f"{'; '.join([folds, *notes])}. {CONVENTIONS}",
         intended_use=experiment.card.intended_use,
         limits=experiment.card.limits,
         terms=experiment.card.terms or "Those that the training data demand.",

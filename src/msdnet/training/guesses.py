@@ -37,19 +37,20 @@ def guess_targets(
         network: Guesses, averaged over the four mirror images.
         slices: All that may be seen.
         experiment: Its preprocessing.
-        folder: Keeps the guesses as a NumPy archive in the slices' order; what is there already is not guessed again.
+        folder: Keeps the guesses as a NumPy archive; what is there already is not guessed again.
         device: "auto", "cpu" or "cuda".
         progress: Told of every slice, with a share of 0: the steps come after.
     """
     path = folder / "guesses.npz"
+    unlabelled = [s for s in slices if s.labels is None]
     with alone_in(folder):  # several processes may share the training
         if not path.is_file():
-            guesses = _guess([s for s in slices if s.labels is None], network, experiment, device, progress)
+            guesses = _guess(unlabelled, network, experiment, device, progress)
             with whole_file(path) as unfinished, unfinished.open("wb") as file:
-                np.savez_compressed(file, *guesses)
+                np.savez_compressed(file, *guesses, names=np.array([s.name for s in unlabelled]))
     with np.load(path) as kept:
-        guessed = iter(kept.values())
-        return [s if s.labels is not None else dataclasses.replace(s, weak=next(guessed)) for s in slices]
+        guessed = {str(name): kept[f"arr_{i}"] for i, name in enumerate(kept["names"])}
+    return [s if s.labels is not None else dataclasses.replace(s, weak=guessed[s.name]) for s in slices]
 
 
 def _guess(

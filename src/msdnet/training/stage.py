@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from msdnet.config import Experiment, Stage
 from msdnet.data.batches import Batch, FittedSlices, StepBatches, ValidationBatches
 from msdnet.data.training_slice import TrainingSlice
-from msdnet.errors import DatasetError, MissingExtraError, OptionError
+from msdnet.errors import MissingExtraError, OptionError
 from msdnet.files import alone_in, whole_file
 from msdnet.labels import get_schema
 from msdnet.training.losses import class_weights
@@ -63,7 +63,6 @@ def run_stage(
 
     Raises:
         OptionError: if several processes cannot share a batch evenly, or MLflow's address cannot be used.
-        DatasetError: if the stage needs slices that there are not.
     """
     processes = find_processes()
     check_shares(stage, processes)
@@ -120,14 +119,6 @@ class _Batches(L.LightningDataModule):
         size = experiment.preprocessing.size
         labelled = [s for s in slices if s.labels is not None]
         weak = [s for s in slices if s.labels is None and s.weak is not None]
-        for role, wanted, found in (("labels", stage.num_labelled, labelled), ("weak", stage.num_weak, weak)):
-            if wanted and not found:
-                raise DatasetError(
-                    f"the stage needs slices with {role}",
-                    got="none in the data set",
-                    expected=f"{wanted} in each batch",
-                    do="prepare the data set with them, or change the experiment's num_labelled and num_weak",
-                )
         self.labelled = FittedSlices(labelled, size, num_classes) if stage.num_labelled else None
         split = experiment.weak_classes == "density"
         self.weak = FittedSlices(weak, size, num_classes, split_weak=split) if stage.num_weak else None

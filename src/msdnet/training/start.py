@@ -8,7 +8,7 @@ from torch import nn
 
 from msdnet.config import Experiment
 from msdnet.errors import OptionError
-from msdnet.weights import Card, load_weights
+from msdnet.weights import Card, load_weights, read_card
 
 
 def load_start(experiment: Experiment) -> tuple[nn.Module, Card]:
@@ -38,6 +38,21 @@ def load_start(experiment: Experiment) -> tuple[nn.Module, Card]:
     return network, card
 
 
+def start_of(experiment: Experiment) -> Card | None:
+    """The card of the weights that the experiment starts from, if it does.
+
+    Raises:
+        WeightsError: if there are no such weights.
+    """
+    return None if experiment.start is None else read_card(experiment.start)
+
+
+def data_seen(start: Card | None) -> set[str]:
+    """SHA-256 of each data set that weights were trained on, those that they started from included."""
+    recipe = start.recipe if start else {}
+    return {*recipe.get("data_seen_sha256", ()), *([recipe["data_sha256"]] if "data_sha256" in recipe else ())}
+
+
 def start_notes(experiments: Sequence[Experiment], data_sha256: str) -> list[str]:
     """What the head of a table must say of those that did not start from random weights.
 
@@ -47,9 +62,9 @@ def start_notes(experiments: Sequence[Experiment], data_sha256: str) -> list[str
     """
     notes = []
     for experiment in experiments:
-        if experiment.start is not None:
-            _, card = load_start(experiment)
-            seen = card.recipe.get("data_sha256") == data_sha256
+        start = start_of(experiment)
+        if start is not None:
+            seen = data_sha256 in data_seen(start)
             words = "had seen these slices: not out of fold" if seen else "must not have seen these slices"
-            notes.append(f"{experiment.name} started from the weights {card.name}, which {words}")
+            notes.append(f"{experiment.name} started from the weights {start.name}, which {words}")
     return notes
