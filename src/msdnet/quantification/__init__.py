@@ -1,4 +1,4 @@
-"""Figures drawn from labels: how much of each class, where along the scan, and how dense."""
+"""Figures drawn from labels: how much of each class, where in the lungs and along the scan, how dense, how severe."""
 
 from msdnet.quantification.lesions import LesionMeasure, count_lesion_voxels, measure_lesions
 

@@ -1,0 +1,96 @@
+"""The air of the trachea and the main bronchi, and the carina: grown from the trachea as far as it does not leak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+Array = np.ndarray[Any, Any]
+
+BELOW_HU = (-880, -910, -930, -945, -960, -975)
+"""Tried from the widest on: the first one whose air does not leak into the lungs counts."""
+
+TRACHEA_MM2 = (40.0, 900.0)
+FROM_MIDDLE_MM = 45.0
+ROUND = 0.55
+LARGEST_ML = 90.0
+LARGEST_MM2 = 1_400.0
+APART_MM = 8.0
+SMALLEST_BRONCHUS_MM2 = 20.0
+
+
+def find_airway(hu: Array, spacing_mm: tuple[float, float, float], body: Array) -> Array:
+    """Trachea and main bronchi, (S, H, W) bool; nothing where no trachea is found.
+
+    Shapes: hu (S, H, W), slices towards the head; body (S, H, W) bool, with the air in it.
+
+    Args:
+        hu: Canonical axes.
+        spacing_mm: Between slices, rows and columns.
+        body: Where air is not the room's.
+    """
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    smooth = ndimage.uniform_filter(hu.astype(np.float32), (1, 3, 3)) if max(spacing_mm[1:]) < 2 else hu
+    for below in BELOW_HU:
+        air = (smooth < below) & body
+        seed = _find_trachea(air, spacing_mm)
+        if seed is None:
+            continue
+        labels, _ = ndimage.label(air)
+        grown = labels == labels[seed]
+        areas = grown.sum(axis=(1, 2)) * spacing_mm[1] * spacing_mm[2]
+        if grown.sum() * voxel_ml <= LARGEST_ML and areas.max() <= LARGEST_MM2:
+            return np.asarray(grown)
+    return np.zeros(hu.shape, dtype=bool)
+
+
+def find_carina(airway: Array, spacing_mm: tuple[float, float, float]) -> int | None:
+    """The slice, from the feet on, on which the trachea has just divided into two bronchi; None where it is not seen.
+
+    Shapes: airway (S, H, W) bool.
+    """
+    pixel_mm2 = spacing_mm[1] * spacing_mm[2]
+    was_one = False
+    for index in range(len(airway) - 1, -1, -1):
+        labels, count = ndimage.label(airway[index])
+        sizes = np.bincount(labels.ravel())[1:] * pixel_mm2
+        wide = np.flatnonzero(sizes >= SMALLEST_BRONCHUS_MM2) + 1
+        if count and len(wide) == 1:
+            was_one = True
+        elif was_one and len(wide) >= 2:
+            columns = [c for _, c in ndimage.center_of_mass(airway[index], labels, wide)]
+            if (max(columns) - min(columns)) * spacing_mm[2] >= APART_MM:
+                return index
+    return None
+
+
+def _find_trachea(air: Array, spacing_mm: tuple[float, float, float]) -> tuple[int, int, int] | None:
+    """A voxel of it: of the round pieces of air near the body's middle, on the upper half's slices, the longest column.
+
+    Shapes: air (S, H, W) bool.
+    """
+    pixel_mm2 = spacing_mm[1] * spacing_mm[2]
+    middle = (air.shape[2] - 1) / 2
+    found: list[tuple[int, int, int]] = []
+    for index in range(len(air) - 1, len(air) // 3, -1):
+        labels, _ = ndimage.label(air[index])
+        for number, place in enumerate(ndimage.find_objects(labels), start=1):
+            piece = labels[place] == number
+            area = piece.sum() * pixel_mm2
+            height, width = (n * mm for n, mm in zip(piece.shape, spacing_mm[1:], strict=True))
+            if not TRACHEA_MM2[0] <= area <= TRACHEA_MM2[1] or min(height, width) < 0.4 * max(height, width):
+                continue
+            rows, columns = np.nonzero(piece)
+            row, column = place[0].start + int(np.median(rows)), place[1].start + int(np.median(columns))
+            is_round = area >= ROUND * height * width
+            if is_round and abs(column - middle) * spacing_mm[2] <= FROM_MIDDLE_MM and air[index, row, column]:
+                found.append((index, row, column))
+    if not found:
+        return None
+    near = [
+        sum(abs(r - row) * spacing_mm[1] < 12 and abs(c - column) * spacing_mm[2] < 12 for _, r, c in found)
+        for _, row, column in found
+    ]
+    return found[int(np.argmax(near))]

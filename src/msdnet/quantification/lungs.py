@@ -1,0 +1,199 @@
+"""The lungs of a scan in HU: aerated lung, closed towards the chest wall, with the lesions in it; right and left.
+
+For measuring alone: what the network sees is never masked by it. Nothing tells consolidation at the pleura from an
+effusion by its density, so dense tissue belongs to a lung only where the labels say so or where it is narrow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from msdnet.config import Preprocessing
+from msdnet.prediction.field_of_view import COARSE_MM, find_lungs
+from msdnet.quantification.airway import find_airway, find_carina
+
+Array = np.ndarray[Any, Any]
+
+RIGHT, LEFT = 1, 2
+AERATED_HU = -400
+"""Half-way between aerated lung and tissue: where the lung's surface lies in a voxel that holds both."""
+
+NOTCH_MM = 5.0
+"""Dense notches up to twice as wide, such as vessels at the pleura, are lung."""
+
+AIRWAY_WALL_MM = 2.0
+SHARE_OF_A_LUNG = 0.2
+
+
+@dataclass(frozen=True)
+class Lungs:
+    """Both lungs on the canonical axes slice (towards the head), row (to the back), column (to the patient's left).
+
+    Attributes:
+        sides: (S, H, W) uint8: `RIGHT`, `LEFT`, and 0 outside.
+        carina: The slice of the tracheal bifurcation; None where it was not found.
+    """
+
+    sides: Array
+    carina: int | None = None
+
+
+def segment_lungs(hu: Array, spacing_mm: tuple[float, float, float], labels: Array | None = None) -> Lungs:
+    """Right and left lung with everything in them but the large airways.
+
+    Shapes: hu (S, H, W), labels (S, H, W).
+
+    Args:
+        hu: Canonical axes.
+        spacing_mm: Between slices, rows and columns.
+        labels: Lesions, which count as lung wherever they lie next to it.
+    """
+    step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
+    coarse_mm = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
+    coarse = hu[:, ::step, ::step]
+    aerated, middle = find_lungs(coarse, coarse_mm, Preprocessing())
+    airway = find_airway(coarse, coarse_mm, _body(coarse, coarse_mm))
+    lung = aerated & (coarse < AERATED_HU) & ~_widened(airway, AIRWAY_WALL_MM, coarse_mm)
+    lesions = None if labels is None else _any_of_block(labels > 0, step)
+    sides = _separate(_closed(lung, middle, coarse_mm, lesions), middle)
+    return Lungs(_refined(hu, sides, airway, step, labels), find_carina(airway, coarse_mm))
+
+
+def _body(hu: Array, spacing_mm: tuple[float, float, float]) -> Array:
+    """The patient with the air inside, slice by slice."""
+    iterations = max(1, round(4.0 / spacing_mm[1]))
+    body = np.zeros(hu.shape, dtype=bool)
+    for plane, out in zip(hu, body, strict=True):
+        labels, count = ndimage.label(ndimage.binary_opening(plane > -300, iterations=iterations))
+        if count:
+            out[:] = ndimage.binary_fill_holes(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
+    return body
+
+
+def _closed(lung: Array, middle: float, spacing_mm: tuple[float, float, float], lesions: Array | None) -> Array:
+    """The lung with its lesions, its vessels, and narrow notches in its outer surface; (S, H, W) bool.
+
+    A notch lies outwards of the lung nearest to it; what lies inwards, such as the vessels of the hilum, stays out.
+    """
+    whole = lung if lesions is None else lung | _beside(lesions, lung, spacing_mm)
+    whole = np.stack([ndimage.binary_fill_holes(plane) for plane in whole])
+    if not whole.any():
+        return whole
+    closed = np.zeros_like(whole)
+    for index in np.flatnonzero(whole.any(axis=(1, 2))):
+        plane = whole[index]
+        away = ndimage.distance_transform_edt(~plane, sampling=spacing_mm[1:])
+        grown = away <= NOTCH_MM
+        depth = ndimage.distance_transform_edt(np.pad(grown, 1, mode="edge"), sampling=spacing_mm[1:])[1:-1, 1:-1]
+        notch = (depth > NOTCH_MM) & ~plane
+        if notch.any():
+            _, (rows, columns) = ndimage.distance_transform_edt(~plane, return_indices=True)
+            row, column = np.nonzero(notch)
+            centre = float(np.nonzero(plane)[0].mean())
+            outwards = (row - rows[notch]) * (row - centre) + (column - columns[notch]) * (column - middle)
+            notch[row, column] = outwards > 0
+        closed[index] = ndimage.binary_fill_holes(plane | notch)
+    return closed
+
+
+def _beside(lesions: Array, lung: Array, spacing_mm: tuple[float, float, float]) -> Array:
+    """The lesions that touch lung, in pieces of three dimensions."""
+    labels, count = ndimage.label(lesions, structure=np.ones((3, 3, 3)))
+    touching = np.unique(labels[_widened(lung, min(spacing_mm[1:]), spacing_mm) & lesions])
+    keep = np.zeros(count + 1, dtype=bool)
+    keep[touching[touching > 0]] = True
+    return np.asarray(keep[labels])
+
+
+def _separate(lung: Array, middle: float) -> Array:
+    """`RIGHT` and `LEFT`; lungs that touch are parted where they are thinnest. (S, H, W) bool -> uint8."""
+    pieces, count = ndimage.label(lung)
+    sides = np.zeros(lung.shape, dtype=np.uint8)
+    if count == 0:
+        return sides
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    columns = np.arange(lung.shape[2])
+    across = pieces == int(np.argmax(sizes))
+    share = float((across & (columns > middle)).sum()) / sizes.max()
+    rest = lung
+    if SHARE_OF_A_LUNG <= share <= 1 - SHARE_OF_A_LUNG:
+        halves = _part(across)
+        if halves is not None:
+            first = [float(np.nonzero(halves == number)[2].mean()) for number in (1, 2)]
+            order = (RIGHT, LEFT) if first[0] < first[1] else (LEFT, RIGHT)
+            sides[halves == 1], sides[halves == 2] = order
+            rest = lung & ~across
+    pieces, count = ndimage.label(rest)
+    for number, place in enumerate(ndimage.find_objects(pieces), start=1):
+        piece = pieces[place] == number
+        column = place[2].start + float(np.nonzero(piece)[2].mean())
+        sides[place][piece] = RIGHT if column < middle else LEFT
+    return sides
+
+
+def _part(piece: Array) -> Array | None:
+    """One connected piece as two, 1 and 2, cut where it is thinnest; None where it has no two parts of some size."""
+    depth = ndimage.distance_transform_edt(piece)
+    total = piece.sum()
+    for erosion in np.linspace(1.0, 0.6 * depth.max(), 12):
+        seeds, count = ndimage.label(depth > erosion)
+        if count < 2:
+            continue
+        sizes = np.bincount(seeds.ravel())
+        sizes[0] = 0
+        largest = np.argsort(sizes)[-2:]
+        if sizes[largest].min() >= 0.05 * total:
+            markers = np.zeros(piece.shape, dtype=np.int32)
+            for number, label in enumerate(largest, start=1):
+                markers[seeds == label] = number
+            return np.asarray(watershed(-depth, markers, mask=piece))
+    return None
+
+
+def _refined(hu: Array, sides: Array, airway: Array, step: int, labels: Array | None) -> Array:
+    """The coarse lungs with the surface that the scan's own voxels show; (S, H, W) uint8."""
+    if not sides.any():
+        return np.zeros(hu.shape, dtype=np.uint8)
+    full = (slice(None), slice(0, hu.shape[1]), slice(0, hu.shape[2]))
+
+    def up(array: Array) -> Array:
+        return np.asarray(array.repeat(step, axis=1).repeat(step, axis=2)[full])
+
+    refined = np.zeros(hu.shape, dtype=np.uint8)
+    disk = ndimage.generate_binary_structure(2, 2)
+    for index in np.flatnonzero(sides.any(axis=(1, 2))):
+        plane = sides[index]
+        nearest = ndimage.distance_transform_edt(plane == 0, return_distances=False, return_indices=True)
+        side = up(plane[tuple(nearest)][None])[0]
+        core = up(ndimage.binary_erosion(plane > 0, disk)[None])[0]
+        near = up(ndimage.binary_dilation(plane > 0, disk)[None])[0]
+        tube = up(ndimage.binary_dilation(airway[index], disk)[None])[0]
+        dense = up(((plane > 0) & ~ndimage.binary_dilation(hu[index, ::step, ::step] < AERATED_HU, disk))[None])[0]
+        fine = near & (hu[index] < AERATED_HU) & ~tube
+        if labels is not None:
+            fine |= (labels[index] > 0) & near
+        fine |= core | dense
+        refined[index] = np.where(ndimage.binary_fill_holes(fine), side, 0)
+    return refined
+
+
+def _widened(mask: Array, mm: float, spacing_mm: tuple[float, float, float]) -> Array:
+    """Widened within each slice."""
+    radius = max(1, round(mm / min(spacing_mm[1:])))
+    return np.asarray(ndimage.binary_dilation(mask, ndimage.generate_binary_structure(3, 1)[1][None], radius))
+
+
+def _any_of_block(mask: Array, step: int) -> Array:
+    """Coarse pixels of which any fine one is set."""
+    if step == 1:
+        return mask
+    slices, rows, columns = mask.shape
+    padded = np.pad(mask, ((0, 0), (0, -rows % step), (0, -columns % step)))
+    blocks = padded.reshape(slices, padded.shape[1] // step, step, padded.shape[2] // step, step)
+    return np.asarray(blocks.any(axis=(2, 4)))

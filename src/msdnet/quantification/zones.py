@@ -1,0 +1,91 @@
+"""How the lungs are divided: a shell along the chest wall, and along their height thirds or anatomical zones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from skimage.morphology import convex_hull_image
+
+from msdnet.errors import OptionError
+from msdnet.prediction.field_of_view import COARSE_MM
+from msdnet.quantification.lungs import LEFT, RIGHT
+
+Array = np.ndarray[Any, Any]
+
+PERIPHERAL_MM = 20.0
+"""What lies nearer to the chest wall is peripheral."""
+
+OUTSIDE, PERIPHERAL, CENTRAL = 0, 1, 2
+LOWER, MIDDLE, UPPER = 0, 1, 2
+LEVELS = ("lower", "middle", "upper")
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Three parts of each lung, one above the other, by axial slice.
+
+    Attributes:
+        level: (2, S) int8: `LOWER`, `MIDDLE` or `UPPER` on each slice of the right, then of the left lung; -1 where the
+            slice shows nothing of it.
+    """
+
+    level: Array
+
+
+def find_thirds(sides: Array) -> Zones:
+    """Thirds of each lung's height; (S, H, W) uint8."""
+    level = np.full((2, len(sides)), -1, dtype=np.int8)
+    for place, shown in enumerate(_shown(sides)):
+        if len(shown):
+            level[place, shown] = 3 * (shown - shown[0]) // (shown[-1] - shown[0] + 1)
+    return Zones(level)
+
+
+def find_zones(sides: Array, carina: int, veins: int) -> Zones:
+    """The anatomical zones: above the carina, from there to the inferior pulmonary veins, and below; (S, H, W) uint8.
+
+    Args:
+        sides: Right and left lung.
+        carina: Its slice, counted from the feet.
+        veins: The slice of the inferior pulmonary veins, which is in the middle zone.
+
+    Raises:
+        OptionError: if the veins lie above the carina, or one of them is no slice of the scan.
+    """
+    if not 0 <= veins <= carina < len(sides):
+        raise OptionError(
+            "the lungs cannot be divided so",
+            got=f"carina on slice {carina + 1}, inferior pulmonary veins on slice {veins + 1}",
+            expected=f"slices 1 to {len(sides)} from the feet, the veins not above the carina",
+            do="give the slices as the report numbers them",
+        )
+    level = np.full((2, len(sides)), -1, dtype=np.int8)
+    for place, shown in enumerate(_shown(sides)):
+        level[place, shown] = np.where(shown > carina, UPPER, np.where(shown >= veins, MIDDLE, LOWER))
+    return Zones(level)
+
+
+def _shown(sides: Array) -> list[Array]:
+    """The slices that show the right, and those that show the left lung."""
+    return [np.flatnonzero((sides == side).any(axis=(1, 2))) for side in (RIGHT, LEFT)]
+
+
+def find_shells(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
+    """`PERIPHERAL` within `PERIPHERAL_MM` of the chest wall, `CENTRAL` deeper in the lungs, `OUTSIDE` elsewhere.
+
+    The distance is to the hull of both lungs on each slice, so that neither mediastinum nor diaphragm counts as wall.
+
+    Shapes: sides (S, H, W) uint8 -> (S, H, W) uint8.
+    """
+    step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
+    coarse = sides[:, ::step, ::step] > 0
+    hulls = np.stack([convex_hull_image(plane) if plane.any() else plane for plane in coarse])
+    coarse_mm = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
+    padded = np.pad(hulls, ((0, 0), (1, 1), (1, 1)))  # what the picture cuts off counts as wall; the scan's ends do not
+    depth = ndimage.distance_transform_edt(padded, sampling=coarse_mm)[:, 1:-1, 1:-1]
+    shells = np.where(depth <= PERIPHERAL_MM, PERIPHERAL, CENTRAL).astype(np.uint8)
+    full = shells.repeat(step, axis=1).repeat(step, axis=2)[:, : sides.shape[1], : sides.shape[2]]
+    return np.where(sides > 0, full, OUTSIDE).astype(np.uint8)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from msdnet.errors import OptionError
+from msdnet.quantification.lungs import LEFT, RIGHT
+from msdnet.quantification.zones import (
+    CENTRAL,
+    LOWER,
+    MIDDLE,
+    OUTSIDE,
+    PERIPHERAL,
+    UPPER,
+    find_shells,
+    find_thirds,
+    find_zones,
+)
+
+
+def _sides() -> np.ndarray:
+    """The right lung on slices 0 to 8, the left one on slices 3 to 8 of ten."""
+    sides = np.zeros((10, 60, 120), np.uint8)
+    sides[0:9, 10:50, 10:55], sides[3:9, 10:50, 65:110] = RIGHT, LEFT
+    return sides
+
+
+def test_thirds_are_those_of_each_lung() -> None:
+    right, left = find_thirds(_sides()).level
+    assert right.tolist() == [LOWER] * 3 + [MIDDLE] * 3 + [UPPER] * 3 + [-1]
+    assert left.tolist() == [-1] * 3 + [LOWER] * 2 + [MIDDLE] * 2 + [UPPER] * 2 + [-1]
+
+
+def test_zones_lie_above_the_carina_between_and_below_the_veins() -> None:
+    right, left = find_zones(_sides(), carina=6, veins=4).level
+    assert right.tolist() == [LOWER] * 4 + [MIDDLE] * 3 + [UPPER] * 2 + [-1]
+    assert left.tolist() == [-1] * 3 + [LOWER] + [MIDDLE] * 3 + [UPPER] * 2 + [-1]
+    with pytest.raises(OptionError, match=r"carina on slice 4, inferior pulmonary veins on slice 6(.|\n)*1 to 10"):
+        find_zones(_sides(), carina=3, veins=5)
+
+
+def test_peripheral_is_what_lies_near_the_chest_wall_not_near_the_mediastinum() -> None:
+    shells = find_shells(_sides(), (20.0, 2.0, 2.0))
+    middle = shells[6, 30]  # 40 rows of 2 mm: row 30 lies 40 mm from the walls in front and behind
+    assert (middle[9], middle[110]) == (OUTSIDE, OUTSIDE)
+    assert set(middle[10:19]) == set(middle[101:110]) == {PERIPHERAL}  # within 20 mm
+    assert set(middle[21:55]) == set(middle[65:99]) == {CENTRAL}  # up to the mediastinum
+    assert set(shells[6, 12, 10:55]) == {PERIPHERAL}  # near the front
