@@ -17,6 +17,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from msdnet import study
+from msdnet.data.phantom import make_phantom
 from msdnet.errors import OptionError, OutputError, ScanError
 from msdnet.labels import get_schema
 from msdnet.prediction import Segmentation
@@ -112,16 +113,31 @@ def names_in(folder):
 
 def test_a_volume_yields_every_file_and_no_dicom(nifti, tmp_path):
     result = segment_study(scan_of(nifti), tmp_path / "out", FakeSegmenter())
-    expected = ["labels.nii.gz", "measures.csv", "measures.json", "overview.png", "report.html", "run.json"]
+    expected = ["labels.nii.gz", "measures.csv", "measures.json", "overview.png", "report.html", "run.json", "scan.csv"]
     assert names_in(tmp_path / "out") == expected
     assert result.report == tmp_path / "out" / "report.html"
     labels = np.asarray(nib.load(tmp_path / "out" / "labels.nii.gz").dataobj)
     assert [m.voxels for m in result.measures] == [np.count_nonzero(labels == 1), np.count_nonzero(labels == 2)]
     record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
-    assert set(record["seconds"]) == {"read", "segment", "write", "report"}
+    assert set(record["seconds"]) == {"read", "segment", "write", "measure", "report"}
     assert record["options"]["flips"] is True
     assert record["notes"] == ["A flag."]
     assert sorted(record["files"].values()) == expected
+
+
+def test_a_chest_yields_its_lungs_on_the_scans_own_grid(tmp_path):
+    phantom = make_phantom(1, shape=(20, 96, 96))
+    nib.save(nib.Nifti1Image(phantom.voxels_hu.transpose(2, 1, 0), np.diag([-3.6, -3.6, 12.0, 1])), tmp_path / "a.nii")
+    result = segment_study(scan_of(tmp_path / "a.nii"), tmp_path / "out", FakeSegmenter())
+    assert {"lungs.nii.gz", "lungs.json", "regions.csv", "scan.csv"} <= set(names_in(tmp_path / "out"))
+    sides = np.asarray(nib.load(tmp_path / "out" / "lungs.nii.gz").dataobj).transpose(2, 1, 0)
+    marked = np.asarray(nib.load(tmp_path / "out" / "labels.nii.gz").dataobj).transpose(2, 1, 0) > 0
+    for side in (1, 2):
+        found = (sides == side) & ~marked  # the fake lesion fills the mediastinum, too
+        assert np.count_nonzero(found & (phantom.lungs == side)) > 0.95 * np.count_nonzero(found)
+    record = json.loads((tmp_path / "out" / "lungs.json").read_text(encoding="utf-8"))
+    assert record["regions"][0]["voxels"] == np.count_nonzero(sides)
+    assert result.files["lungs"] == "lungs.nii.gz"
 
 
 def test_a_dicom_series_yields_a_segmentation_too(dicom, tmp_path):
@@ -314,7 +330,7 @@ def test_progress_rises_from_nothing_to_everything(nifti, tmp_path):
     segment_study(
         scan_of(nifti), tmp_path / "out", FakeSegmenter(), progress=lambda stage, share: told.append((stage, share))
     )
-    assert list(dict.fromkeys(stage for stage, _ in told)) == ["read", "segment", "write", "report"]
+    assert list(dict.fromkeys(stage for stage, _ in told)) == ["read", "segment", "write", "measure", "report"]
     shares = [share for _, share in told]
     assert shares[0] == 0
     assert shares[-1] == pytest.approx(1)

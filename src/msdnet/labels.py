@@ -85,6 +85,12 @@ SCHEMAS: dict[str, LabelSchema] = {
     "infection": LabelSchema("infection", (LabelClass(1, "infection", "Any lesion", _AMBER, _OPACITY),)),
 }
 
+_LUNG = Code("39607008", "SCT", "Lung")
+LUNGS = LabelSchema(
+    "lungs", (LabelClass(1, "right", "Right lung", _BLUE, _LUNG), LabelClass(2, "left", "Left lung", _AMBER, _LUNG))
+)
+"""What the numbers in a mask of the lungs mean; no schema of lesions."""
+
 
 def get_schema(name: str) -> LabelSchema:
     """The schema of that name.

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msdnet.labels import ANY_LESION
-from msdnet.quantification import LesionMeasure, measure_lesions
-from msdnet.reporting import draw_overview, write_measures, write_report, write_run_record
+from msdnet.quantification import LesionMeasure, ScanLungs, measure_lesions, measure_scan_lungs
+from msdnet.reporting import draw_overview, write_lung_tables, write_measures, write_report, write_run_record
+from msdnet.reporting.lungs import lung_notes
 from msdnet.reporting.privacy import without_patient_data
 from msdnet.reporting.result_folder import check_out, replaced_folder
 from msdnet.reporting.texts import TEXTS
-from msdnet.scans import read_scan, write_labels
+from msdnet.scans import read_scan, write_labels, write_lungs
 from msdnet.scans.privacy import public_name
 from msdnet.scans.scan import Scan, ScanInput
 from msdnet.slices import to_canonical
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from msdnet.prediction import Segmentation, Segmenter
 
 Progress = Callable[[str, float], None]
-_SHARES = {"read": 0.10, "segment": 0.75, "write": 0.10, "report": 0.05}
+_SHARES = {"read": 0.10, "segment": 0.65, "write": 0.10, "measure": 0.10, "report": 0.05}
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,22 @@ def _write(
     )
     absent = written.pop("segmentation_absent", None)
     absent = None if absent is None else without_patient_data(absent, scan)
-    clock.enter("report")
+    clock.enter("measure")
     measures = measure_lesions(scan, segmentation.labels, schema, segmentation.trust)
-    notes = _notes(segmentation, absent)
-    files = {**written, **write_measures(measures, folder), "overview": "overview.png", "report": "report.html"}
+    lungs = measure_scan_lungs(scan, segmentation.labels, schema)
+    if lungs.sides is not None:
+        written |= write_lungs(lungs.sides, scan, folder)
+    clock.enter("report")
+    notes = _notes(segmentation, lungs, absent)
+    tables = write_measures(measures, folder) | write_lung_tables(
+        lungs.measures, lungs.absent, measures, public_name(scan), folder
+    )
+    files = {**written, **tables, "overview": "overview.png", "report": "report.html"}
     draw_overview(segmentation, folder / files["overview"])
     write_report(
         segmentation,
         measures,
+        lungs,
         folder / files["report"],
         overview=folder / files["overview"],
         notes=notes,
@@ -152,11 +161,12 @@ def _write(
     return measures, notes, files
 
 
-def _notes(segmentation: Segmentation, seg_absent: str | None) -> tuple[str, ...]:
+def _notes(segmentation: Segmentation, lungs: ScanLungs, seg_absent: str | None) -> tuple[str, ...]:
     """Every finding once, without patient data, in the order in which it came up."""
     scan: Scan = segmentation.scan
     notes = [*scan.notes, *segmentation.notes]
     titles = {c.name: c.title.lower() for c in segmentation.schema.classes} | {ANY_LESION: TEXTS["any_lesion"].lower()}
+    notes += lung_notes(lungs, segmentation.labels)
     for trust in segmentation.trust:
         if trust.review:
             notes.append(TEXTS["review"].format(title=titles[trust.class_name], reason=trust.reason))

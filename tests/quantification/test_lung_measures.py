@@ -7,7 +7,7 @@ import pytest
 
 from msdnet.data.phantom import make_phantom
 from msdnet.labels import get_schema
-from msdnet.quantification.lung_checks import cut_share
+from msdnet.prediction.field_of_view import cut_share
 from msdnet.quantification.lung_measures import LungMeasures, measure_lungs
 from msdnet.quantification.lungs import LEFT, RIGHT, Lungs, segment_lungs
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from msdnet.prediction.trust import Trust
-from msdnet.quantification import measure_lesions
+from msdnet.quantification import ScanLungs, measure_lesions, measure_scan_lungs
 from msdnet.reporting import draw_overview, write_report
 
 
@@ -55,10 +55,54 @@ def write_page(tmp_path):
         scan, labels = segmentation.scan, segmentation.labels
         measures = measure_lesions(scan, labels, segmentation.schema, segmentation.trust)
         draw_overview(segmentation, tmp_path / "overview.png")
-        write_report(segmentation, measures, tmp_path / "report.html", overview=tmp_path / "overview.png", **arguments)
+        lungs = arguments.pop("lungs", None) or measure_scan_lungs(scan, labels, segmentation.schema)
+        page = tmp_path / "report.html"
+        write_report(segmentation, measures, lungs, page, overview=tmp_path / "overview.png", **arguments)
         return Page((tmp_path / "report.html").read_text(encoding="utf-8"))
 
     return write
+
+
+def test_the_report_tells_of_each_lung(make_segmentation, write_page):
+    page = write_page(make_segmentation())
+    rows = {row[0]: row[1:] for row in page.rows if row}
+    # each lung: 20 slices of 30 rows x 30 columns of 2.25 mm³; marked in the right one: 6 x 20 x 18, 25 as the other
+    assert rows["Right lung"][0] == rows["Left lung"][0] == "40.5"
+    assert rows["Right lung"][1:4] == ["12", "0.1", "12"]
+    assert rows["Left lung"][1:4] == ["0", "0", "0"]
+    assert rows["Left lung"][4:] == ["0", "0", "–"]
+    assert "Right, upper third" in rows
+    assert "The scan does not hold the lungs whole" in page.text
+    assert "Opacity of the lungs" not in page.text
+
+
+def test_whole_lungs_have_a_headline_figure_and_a_score(make_segmentation, write_page):
+    segmentation = make_segmentation()
+    scan, labels = segmentation.scan, segmentation.labels
+    whole = dataclasses.replace(
+        measure_scan_lungs(scan, labels, segmentation.schema).measures,
+        opacity_percent=12.34,
+        high_opacity_percent=3.0,
+        thirds_score=7,
+        absent={"ct_severity": "no_lobes"},
+    )
+    page = write_page(segmentation, lungs=ScanLungs(whole, labels))
+    assert "Opacity of the lungs (PO) 12 % above −200 HU (PHO): 3.0 %" in page.text
+    assert "Thirds-based approximation of the zone score: 7 of 72." in page.text
+    assert "need a mask of the lobes" in page.text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"grey": True}, "these need Hounsfield units"),
+        ({"orientation_known": False, "kind": "volume"}, "states no orientation"),
+    ],
+)
+def test_without_lungs_the_report_says_why(make_segmentation, write_page, options, words):
+    page = write_page(make_segmentation(**options))
+    assert f"No figures of the lungs: {words}" in page.text.replace("the file ", "")
+    assert "Both lungs" not in page.text
 
 
 def test_the_report_states_the_measures_with_units(make_segmentation, write_page):

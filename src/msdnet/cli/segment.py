@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from msdnet.scans.scan import ScanInput
     from msdnet.study import StudyResult
 
-STAGES = {"read": "Reading", "segment": "Segmenting", "write": "Writing", "report": "Report", "": "Done"}
+STAGES = {
+    "read": "Reading",
+    "segment": "Segmenting",
+    "write": "Writing",
+    "measure": "Measuring",
+    "report": "Report",
+    "": "Done",
+}
 
 
 def segment(arguments: argparse.Namespace) -> int:

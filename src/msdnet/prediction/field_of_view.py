@@ -24,6 +24,10 @@ MIN_LUNG_CM2 = 1.0
 COARSE_MM = 1.4
 TIP_BELOW = 0.25
 IN_HULL = 0.8
+CUT_SHARE = 0.02
+"""Lung that an end of the scan cuts off, as a share of both lungs: with less, figures of whole lungs hold."""
+
+TREND_MM = 15.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def find_field_of_view(
     )
     slices = tuple(range(hu.shape[0])) if all_slices else tuple(int(i) for i in np.flatnonzero(near))
     fine = cavity.repeat(step, axis=1).repeat(step, axis=2)[:, : hu.shape[1], : hu.shape[2]]
-    return FieldOfView(slices, extents, fine, _partial_notes(lungs, middle, area_cm2))
+    return FieldOfView(slices, extents, fine, _partial_notes(lungs, middle, area_cm2, spacing[0]))
 
 
 def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Preprocessing) -> tuple[Array, float]:
@@ -139,6 +143,21 @@ def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, flo
     return np.stack([ndimage.binary_dilation(p, disk) if p.any() else p for p in hulls])
 
 
+def cut_share(areas: Array, slice_mm: float) -> float:
+    """How much of the lungs lies before the first slice, as a share of them, were they to end as they begin to.
+
+    Shapes: areas (S,), of lung on each slice, in any unit. Reading: the area falls on as steeply as over the first
+    slices.
+    """
+    reach = min(len(areas) - 1, max(1, round(TREND_MM / slice_mm)))
+    first = float(areas[0])
+    if first == 0:
+        return 0.0
+    slope = (float(areas[reach]) - first) / reach if reach else 0.0
+    missing = first**2 / (2 * slope) if slope > 0 else float("inf")
+    return missing / (float(areas.sum()) + missing) if np.isfinite(missing) else 1.0
+
+
 def _find_body(plane: Array, disk: Array) -> Array:
     """The patient's tissue in one slice: the largest piece once thin bridges to the couch are cut."""
     tissue = plane > BODY_ABOVE_HU
@@ -171,9 +190,10 @@ def _lung_at_the_edge(plane: Array, air: Array, body: Array, disk: Array, pure_a
             continue
         piece = labels == index
         rim = ndimage.binary_dilation(piece) & ~piece
-        bordered = rim.any() and near_body[rim].mean() > 0.6
+        if not rim.any() or near_body[rim].mean() <= 0.6:
+            continue
         room = piece[[0, 0, -1, -1], [0, -1, 0, -1]].sum() >= 2 and convex_hull_image(body)[piece].mean() < IN_HULL
-        if bordered and not room and np.median(plane[piece]) > pure_air_hu:
+        if not room and np.median(plane[piece]) > pure_air_hu:
             found |= piece
     return found
 
@@ -218,11 +238,11 @@ def _widen(extents: Array, step: int, margin: float, size: int) -> Array:
     return np.stack([np.maximum(first, 0), np.minimum(last, size)], axis=1).astype(int)
 
 
-def _partial_notes(lungs: Array, middle: float, area_cm2: Array) -> tuple[str, ...]:
+def _partial_notes(lungs: Array, middle: float, area_cm2: Array, slice_mm: float) -> tuple[str, ...]:
     notes = []
     if len(area_cm2) > 1:
-        largest = area_cm2.max()
-        ends = [end for end, area in (("lower", area_cm2[0]), ("upper", area_cm2[-1])) if area > 0.15 * largest]
+        both = ("lower", area_cm2), ("upper", area_cm2[::-1])
+        ends = [end for end, areas in both if cut_share(areas, slice_mm) > CUT_SHARE]
         if ends:
             notes.append(
                 f"The scan ends inside the lungs ({' and '.join(ends)} end): volumes are those of the part shown."

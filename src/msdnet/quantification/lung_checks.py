@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from msdnet.prediction.field_of_view import CUT_SHARE, cut_share
 from msdnet.quantification.lungs import LEFT, RIGHT
 from msdnet.quantification.regions import RegionCounts
 
@@ -16,10 +17,6 @@ LUNGS_ML = (1_500.0, 9_000.0)
 """Volume of both lungs of an adult on CT, in any depth of breath; outside it something is wrong or ill."""
 
 SMALLER_LUNG = 0.5
-CUT_SHARE = 0.02
-"""Lung that is cut off by an end of the scan, as a share of both lungs: with less, the figures of whole lungs hold."""
-
-TREND_MM = 15.0
 DENSE_SHARE = 0.05
 """Vessels and walls made 0.3 to 1.5 % of the lung outside lesions denser than -200 HU on the scans tried."""
 
@@ -65,17 +62,3 @@ def check_lungs(sides: Array, counts: RegionCounts, slice_mm: float, voxel_ml: f
         uneven=min(of_side) < SMALLER_LUNG * max(of_side),
         dense=bool(dense > DENSE_SHARE * max(1, healthy)),
     )
-
-
-def cut_share(areas: Array, slice_mm: float) -> float:
-    """How much of the lungs lies before the first slice, as a share of them, were they to end as they begin to.
-
-    Shapes: areas (S,), of lung on each slice. Reading: the area falls on as steeply as it does over the first slices.
-    """
-    reach = min(len(areas) - 1, max(1, round(TREND_MM / slice_mm)))
-    first = float(areas[0])
-    if first == 0:
-        return 0.0
-    slope = (float(areas[reach]) - first) / reach if reach else 0.0
-    missing = first**2 / (2 * slope) if slope > 0 else float("inf")
-    return missing / (float(areas.sum()) + missing) if np.isfinite(missing) else 1.0

@@ -111,7 +111,7 @@ def _beside(lesions: Array, lung: Array, spacing_mm: tuple[float, float, float])
 
 
 def _separate(lung: Array, middle: float) -> Array:
-    """`RIGHT` and `LEFT`; lungs that touch are parted where they are thinnest. (S, H, W) bool -> uint8."""
+    """`RIGHT` and `LEFT`; lungs that touch are parted where they are thinnest, else in the middle. (S, H, W) bool."""
     pieces, count = ndimage.label(lung)
     sides = np.zeros(lung.shape, dtype=np.uint8)
     if count == 0:
@@ -124,11 +124,12 @@ def _separate(lung: Array, middle: float) -> Array:
     rest = lung
     if SHARE_OF_A_LUNG <= share <= 1 - SHARE_OF_A_LUNG:
         halves = _part(across)
-        if halves is not None:
-            first = [float(np.nonzero(halves == number)[2].mean()) for number in (1, 2)]
-            order = (RIGHT, LEFT) if first[0] < first[1] else (LEFT, RIGHT)
-            sides[halves == 1], sides[halves == 2] = order
-            rest = lung & ~across
+        if halves is None:
+            halves = np.where(across, 1 + (columns > middle), 0)
+        centres = [float(np.nonzero(halves == number)[2].mean()) for number in (1, 2)]
+        order = (RIGHT, LEFT) if centres[0] < centres[1] else (LEFT, RIGHT)
+        sides[halves == 1], sides[halves == 2] = order
+        rest = lung & ~across
     pieces, count = ndimage.label(rest)
     for number, place in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[place] == number

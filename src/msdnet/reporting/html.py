@@ -11,7 +11,8 @@ import jinja2
 import numpy as np
 
 from msdnet import __version__
-from msdnet.quantification import LesionMeasure, count_lesion_voxels
+from msdnet.quantification import LesionMeasure, ScanLungs, count_lesion_voxels
+from msdnet.reporting.lungs import lung_section, opacity_tile
 from msdnet.reporting.numbers import format_count, format_ml, format_ranges, format_share, format_signed
 from msdnet.reporting.profile import draw_profile
 from msdnet.reporting.texts import TEXTS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def write_report(
     segmentation: Segmentation,
     measures: Sequence[LesionMeasure],
+    lungs: ScanLungs,
     path: Path,
     *,
     overview: Path,
@@ -35,6 +37,7 @@ def write_report(
     Args:
         segmentation: The scan, its labels and where they come from.
         measures: One per class of the schema, in its order.
+        lungs: Of the same scan, or why there are none.
         path: Where to write.
         overview: The picture that `draw_overview` drew.
         notes: Findings, one sentence each, already free of patient data.
@@ -52,7 +55,8 @@ def write_report(
         text=TEXTS,
         version=__version__,
         scan_line=_scan_line(segmentation),
-        tiles=_tiles(segmentation, measures),
+        tiles=_tiles(segmentation, measures, lungs),
+        lungs=lung_section(lungs, segmentation.schema),
         rows=_rows(segmentation, measures),
         trust_note=_trust_note(measures, num_slices),
         any_marked=any(m.voxels for m in measures),
@@ -87,14 +91,14 @@ def _scan_line(segmentation: Segmentation) -> str:
     return f"{size}, {TEXTS['unit_hu' if scan.intensity == 'HU' else 'unit_grey']}"
 
 
-def _tiles(segmentation: Segmentation, measures: Sequence[LesionMeasure]) -> list[dict[str, Any]]:
-    """The headline figures: one tile per class, and one for all lesions where there are several classes."""
+def _tiles(segmentation: Segmentation, measures: Sequence[LesionMeasure], lungs: ScanLungs) -> list[dict[str, Any]]:
+    """The headline figures: opacity of the lungs, all lesions where there are several classes, then each class."""
     scan, schema = segmentation.scan, segmentation.schema
     counts = count_lesion_voxels(scan, segmentation.labels, schema)
     tiles = [_tile(scan, lesion.title, lesion.colour, counts[:, place]) for place, lesion in enumerate(schema.classes)]
     if len(measures) > 1:
         tiles.insert(0, _tile(scan, TEXTS["any_lesion"], None, counts.sum(axis=1)))
-    return tiles
+    return [*opacity_tile(lungs), *tiles]
 
 
 def _tile(scan: Any, title: str, colour: tuple[int, int, int] | None, counts: np.ndarray[Any, Any]) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from msdnet.deferred import deferred
 
 if TYPE_CHECKING:
     from msdnet.scans.inputs import find_scans
-    from msdnet.scans.label_writer import write_labels
+    from msdnet.scans.label_writer import write_labels, write_lungs
     from msdnet.scans.privacy import public_name
     from msdnet.scans.reader import read_scan
     from msdnet.scans.scan import Scan, ScanInput, Source
 
-__all__ = ["Scan", "ScanInput", "Source", "find_scans", "public_name", "read_scan", "write_labels"]
+__all__ = ["Scan", "ScanInput", "Source", "find_scans", "public_name", "read_scan", "write_labels", "write_lungs"]
 
 __getattr__ = deferred(
     __name__,
@@ -28,5 +28,6 @@ __getattr__ = deferred(
         "public_name": "privacy",
         "read_scan": "reader",
         "write_labels": "label_writer",
+        "write_lungs": "label_writer",
     },
 )

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from msdnet.errors import OutputError, SchemaError
-from msdnet.labels import LabelSchema
+from msdnet.labels import LUNGS, LabelSchema
 from msdnet.scans.dicom_seg import read_segmentation, write_segmentation
 from msdnet.scans.scan import Scan
 
@@ -67,6 +67,24 @@ def write_labels(
         return written | {"segmentation_absent": obstacle}
     _compare(labels, read_segmentation(path, scan), path.name, schema)
     return written | {"segmentation": path.name}
+
+
+def write_lungs(sides: Array, scan: Scan, folder: Path) -> dict[str, str]:
+    """The file written into `folder`: "lungs", lungs.nii.gz on the grid of labels.nii.gz; nothing for pictures.
+
+    Args:
+        sides: uint8, 1 in the right and 2 in the left lung, the shape of `scan.voxels`.
+
+    Raises:
+        OutputError: if the masks do not fit the scan, or if what was written differs from them.
+    """
+    if scan.source.kind == "picture":
+        return {}
+    _check_labels(sides, scan, LUNGS)
+    path = folder / "lungs.nii.gz"
+    affine = _write_nifti(sides, scan, path)
+    _compare(sides, _read_nifti(path, scan, affine), path.name, LUNGS)
+    return {"lungs": path.name}
 
 
 def _check_labels(labels: Array, scan: Scan, schema: LabelSchema) -> None:

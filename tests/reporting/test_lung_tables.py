@@ -1,0 +1,64 @@
+"""lungs.json, regions.csv and scan.csv hold the figures of the lungs, and scan.csv the same columns for every scan."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from msdnet.quantification import measure_lesions, measure_scan_lungs
+from msdnet.reporting import write_lung_tables
+
+
+def _written(segmentation, folder):
+    scan, labels, schema = segmentation.scan, segmentation.labels, segmentation.schema
+    lungs = measure_scan_lungs(scan, labels, schema)
+    folder.mkdir(exist_ok=True)
+    measures = measure_lesions(scan, labels, schema)
+    files = write_lung_tables(lungs.measures, lungs.absent, measures, "a scan", folder)
+    tables = {}
+    for name in files.values():
+        text = (folder / name).read_text(encoding="utf-8")
+        tables[name] = json.loads(text) if name.endswith("json") else list(csv.DictReader(text.splitlines()))
+    return lungs.measures, tables
+
+
+def test_the_tables_hold_the_figures(make_segmentation, tmp_path):
+    measures, tables = _written(make_segmentation(), tmp_path)
+    assert list(tables) == ["scan.csv", "lungs.json", "regions.csv"]
+    record = tables["lungs.json"]
+    assert record["absent"]["opacity_percent"] == "cut"  # lung on every slice of the scan
+    assert record["findings"]["cut"] == ["lower", "upper"]
+    assert (record["opacity_percent"], record["carina_slice"]) == (None, None)
+    right = next(r for r in record["regions"] if r["name"] == "right")
+    assert right["voxels"] == measures.region("right").voxels
+    assert right["classes"][0]["percent"] == round(measures.region("right").percent("ggo"), 4)
+    rows = {(row["region"], row["class"]): row for row in tables["regions.csv"]}
+    assert float(rows["right", "ggo"]["percent"]) == right["classes"][0]["percent"]
+    assert float(rows["lungs", "consolidation"]["volume_ml"]) == pytest.approx(25 * 2.25 / 1000, abs=1e-4)
+    assert rows["left", "ggo"]["mean_hu"] == ""
+    [line] = tables["scan.csv"]
+    assert (line["scan"], line["slices"], line["lungs_absent"]) == ("a scan", "20", "")
+    assert float(line["right_ggo_percent"]) == right["classes"][0]["percent"]
+    assert line["opacity_percent"] == ""
+
+
+def test_every_scan_of_a_schema_has_the_same_columns(make_segmentation, tmp_path):
+    _, whole = _written(make_segmentation(), tmp_path / "a")
+    _, grey = _written(make_segmentation(grey=True), tmp_path / "b")
+    _, unknown = _written(make_segmentation(spacing_known=False), tmp_path / "c")
+    _, turned = _written(make_segmentation(orientation_known=False, kind="volume"), tmp_path / "d")
+    columns = [list(tables["scan.csv"][0]) for tables in (whole, grey, unknown, turned)]
+    assert columns[0] == columns[1] == columns[2] == columns[3]
+    assert [tables["scan.csv"][0]["lungs_absent"] for tables in (grey, turned)] == ["grey", "orientation"]
+    assert list(grey) == ["scan.csv"]
+    assert unknown["scan.csv"][0]["lungs_lung_ml"] == ""
+    assert unknown["scan.csv"][0]["right_ggo_percent"] == whole["scan.csv"][0]["right_ggo_percent"]
+
+
+def test_a_schema_with_one_class_has_it_once(make_segmentation, tmp_path):
+    segmentation = make_segmentation(schema="infection")
+    segmentation.labels[segmentation.labels > 1] = 1
+    _, tables = _written(segmentation, tmp_path)
+    assert {row["class"] for row in tables["regions.csv"]} == {"infection"}
