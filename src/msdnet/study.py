@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from msdnet.labels import ANY_LESION
 from msdnet.quantification import LesionMeasure, ScanLungs, measure_lesions, measure_scan_lungs
 from msdnet.reporting import draw_overview, write_lung_tables, write_measures, write_report, write_run_record
+from msdnet.reporting.front_views import can_be_drawn, draw_front_views
 from msdnet.reporting.lungs import lung_notes
+from msdnet.reporting.pdf import write_pdf
 from msdnet.reporting.privacy import without_patient_data
 from msdnet.reporting.result_folder import check_out, replaced_folder
 from msdnet.reporting.texts import TEXTS
@@ -140,15 +142,23 @@ def _write(
     )
     files = {**written, **tables, "overview": "overview.png", "report": "report.html"}
     draw_overview(segmentation, folder / files["overview"])
+    front = None
+    if can_be_drawn(segmentation):
+        files["front"], front = "front.png", folder / "front.png"
+        draw_front_views(segmentation, front)
     write_report(
         segmentation,
         measures,
         lungs,
         folder / files["report"],
         overview=folder / files["overview"],
+        front=front,
         notes=notes,
         has_dicom="segmentation" in written,
     )
+    pdf_absent = write_pdf(folder / files["report"], folder / "report.pdf")
+    if not pdf_absent:
+        files["pdf"] = "report.pdf"
     write_run_record(
         segmentation,
         folder,
@@ -157,6 +167,7 @@ def _write(
         options=options,
         notes=notes,
         segmentation_absent=absent,
+        pdf_absent=pdf_absent or None,
     )
     return measures, notes, files
 

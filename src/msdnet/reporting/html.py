@@ -29,6 +29,7 @@ def write_report(
     path: Path,
     *,
     overview: Path,
+    front: Path | None = None,
     notes: Sequence[str] = (),
     has_dicom: bool = False,
 ) -> None:
@@ -40,6 +41,7 @@ def write_report(
         lungs: Of the same scan, or why there are none.
         path: Where to write.
         overview: The picture that `draw_overview` drew.
+        front: The picture that `draw_front_views` drew, if any.
         notes: Findings, one sentence each, already free of patient data.
         has_dicom: Whether the folder holds DICOM, and with it patient data.
     """
@@ -64,12 +66,17 @@ def write_report(
         no_ml=TEXTS["no_ml_no_distance" if segmentation.scan.pixel_spacing_known else "no_ml"],
         orientation_known=segmentation.scan.orientation_known,
         findings=notes,
-        overview=base64.b64encode(overview.read_bytes()).decode("ascii"),
+        overview=_embedded(overview),
+        front=None if front is None else _embedded(front),
         profile=draw_profile(segmentation) if num_slices > 1 else None,
         method=_method(segmentation, num_slices),
         has_dicom=has_dicom,
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _embedded(picture: Path) -> str:
+    return base64.b64encode(picture.read_bytes()).decode("ascii")
 
 
 def _scan_line(segmentation: Segmentation) -> str:

@@ -14,7 +14,7 @@ from msdnet.reporting.texts import TEXTS
 
 Array = np.ndarray[Any, Any]
 
-_WHOLE = ("lungs", "right", "left", "peripheral", "central")
+_ROWS = ("lungs", "right", "left", "peripheral", "central")
 _THIRDS = ("upper_third", "middle_third", "lower_third")
 
 
@@ -41,13 +41,13 @@ def lung_section(lungs: ScanLungs, schema: LabelSchema) -> dict[str, Any]:
         {"title": TEXTS["column_lung" if with_ml else "column_lung_voxels"], "colour": None},
         *({"title": f"{c.title} (%)", "colour": c.colour} for c in schema.classes),
         *([{"title": TEXTS["column_any"], "colour": None}] if len(schema.classes) > 1 else []),
+        {"title": TEXTS["column_thirds"], "colour": None},
     ]
     if with_ml:
         columns += [
             {"title": TEXTS[key], "colour": None} for key in ("column_mass", "column_lesions", "column_largest")
         ]
-    names = [*_WHOLE, *(f"{side}_{third}" for side in ("right", "left") for third in _THIRDS)]
-    rows = [_row(measures.region(name), with_ml=with_ml) for name in names]
+    rows = [_row(measures, measures.region(name), with_ml=with_ml) for name in _ROWS]
     return {"columns": columns, "rows": rows, "text": " ".join([TEXTS["lungs_note"], *_scores(measures)])}
 
 
@@ -72,19 +72,23 @@ def lung_notes(lungs: ScanLungs, labels: Array) -> list[str]:
     return notes
 
 
-def _row(region: RegionMeasure, *, with_ml: bool) -> dict[str, Any]:
+def _row(measures: LungMeasures, region: RegionMeasure, *, with_ml: bool) -> dict[str, Any]:
     size = format_count(region.voxels) if region.volume_ml is None else format_ml(region.volume_ml)
-    cells = [_title(region.name), size, *(format_share(c.percent / 100).removesuffix(" %") for c in region.classes)]
+    cells = [TEXTS[f"region_{region.name}"], size, *(_percent(c.percent) for c in region.classes)]
+    if region.name in ("right", "left"):
+        thirds = [measures.region(f"{region.name}_{third}").classes[-1].percent for third in _THIRDS]
+        cells.append(" / ".join(map(_percent, thirds)))
+    else:
+        cells.append("–")
     if with_ml:
         whole = region.classes[-1]
         largest = "–" if whole.largest_mm is None else f"{whole.largest_mm:.0f}"
         cells += [format_ml(whole.mass_g or 0.0), str(whole.num_lesions), largest]
-    return {"cells": cells, "part": region.name not in _WHOLE[:3]}
+    return {"cells": cells, "part": region.name not in ("lungs", "right", "left")}
 
 
-def _title(name: str) -> str:
-    side, _, part = name.partition("_")
-    return TEXTS[f"region_{part}"].format(side=TEXTS[f"side_{side}"]) if part else TEXTS[f"region_{name}"]
+def _percent(percent: float) -> str:
+    return format_share(percent / 100).removesuffix(" %")
 
 
 def _scores(measures: LungMeasures) -> list[str]:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
 
 _MAX_SLICES = 12
-_WINDOW_HU = (-1350.0, 150.0)  # the usual lung window: centre -600, width 1,500
+WINDOW_HU = (-1350.0, 150.0)  # the usual lung window: centre -600, width 1,500
 _WIDTH_PX, _DPI = 1800, 100
 _HEAD_PX, _FOOT_PX, _GAP_PX = 58, 62, 6
-_BACKGROUND, _BRIGHT, _DIM = "#0c0d0f", "#f2f2f2", "#a3a8ae"
-_HALO = [withStroke(linewidth=2.5, foreground="black")]
+BACKGROUND, BRIGHT, DIM = "#0c0d0f", "#f2f2f2", "#a3a8ae"
+HALO = [withStroke(linewidth=2.5, foreground="black")]
 
 
 def draw_overview(segmentation: Segmentation, path: Path) -> None:
@@ -45,7 +45,7 @@ def draw_overview(segmentation: Segmentation, path: Path) -> None:
     voxels, labels = to_canonical(scan, scan.voxels), to_canonical(scan, segmentation.labels)
     areas = count_lesion_voxels(scan, segmentation.labels, segmentation.schema).sum(axis=1)
     chosen = choose_slices(areas, _MAX_SLICES, skipped=segmentation.skipped_slices)
-    rows, columns = _field(voxels.array[chosen], scan.intensity == "HU", labels.array[chosen])
+    rows, columns = find_body_field(voxels.array[chosen], scan.intensity == "HU", labels.array[chosen])
     aspect = voxels.spacing[1] / voxels.spacing[2] if scan.pixel_spacing_known else 1.0
 
     # (index, with overlay) per tile; a lone slice is shown bare first.
@@ -54,10 +54,10 @@ def draw_overview(segmentation: Segmentation, path: Path) -> None:
     for place, (index, overlaid) in enumerate(tiles):
         axes = canvas.tile(place)
         picture = np.asarray(voxels.array[index, rows, columns], np.float32)
-        low, high = _WINDOW_HU if scan.intensity == "HU" else (0.0, 255.0)
+        low, high = WINDOW_HU if scan.intensity == "HU" else (0.0, 255.0)
         axes.imshow(picture, cmap="gray", vmin=low, vmax=high, aspect="auto", interpolation="hanning")
         if overlaid:
-            _overlay(axes, labels.array[index, rows, columns], segmentation.schema)
+            overlay_labels(axes, labels.array[index, rows, columns], segmentation.schema)
         words = [TEXTS["slice"].format(number=index + 1)] if len(areas) > 1 else []
         if len(chosen) == 1:
             words.append(TEXTS["overlay" if overlaid else "original"])
@@ -108,7 +108,7 @@ class _Canvas:
         self.tile_width = (_WIDTH_PX - (self.num_columns + 1) * _GAP_PX) / self.num_columns
         self.tile_height = max(120.0, self.tile_width * tile_aspect)
         self.height = _HEAD_PX + num_rows * (self.tile_height + _GAP_PX) + _FOOT_PX
-        self.figure = Figure(figsize=(_WIDTH_PX / _DPI, self.height / _DPI), dpi=_DPI, facecolor=_BACKGROUND)
+        self.figure = Figure(figsize=(_WIDTH_PX / _DPI, self.height / _DPI), dpi=_DPI, facecolor=BACKGROUND)
         FigureCanvasAgg(self.figure)
 
     def tile(self, place: int) -> Axes:
@@ -122,8 +122,8 @@ class _Canvas:
 
     def head(self, left: str, right: str) -> None:
         y = 1 - _HEAD_PX / 2 / self.height
-        self._text(18, y, left, color=_BRIGHT, size=17)
-        self._text(_WIDTH_PX - 18, y, right, color=_DIM, size=13, ha="right")
+        self._text(18, y, left, color=BRIGHT, size=17)
+        self._text(_WIDTH_PX - 18, y, right, color=DIM, size=13, ha="right")
 
     def legend(self, schema: LabelSchema) -> None:
         y, x = _FOOT_PX / 2 / self.height, 18.0
@@ -132,18 +132,19 @@ class _Canvas:
             box = (x / _WIDTH_PX, y - 9 / self.height)
             size = (24 / _WIDTH_PX, 18 / self.height)
             self.figure.add_artist(Rectangle(box, *size, facecolor=(*colour, 0.4), edgecolor=colour, linewidth=1.5))
-            written = self._text(x + 34, y, lesion.title, color=_BRIGHT, size=14)
+            written = self._text(x + 34, y, lesion.title, color=BRIGHT, size=14)
             x += 34 + written.get_window_extent(self.figure.canvas.get_renderer()).width + 34  # type: ignore[attr-defined]
-        self._text(_WIDTH_PX - 18, y, TEXTS["research_use"], color=_DIM, size=13, ha="right")
+        self._text(_WIDTH_PX - 18, y, TEXTS["research_use"], color=DIM, size=13, ha="right")
 
     def save(self, path: Path) -> None:
-        self.figure.savefig(path, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": "msdnet"})
+        self.figure.savefig(path, format="png", dpi=_DPI, facecolor=BACKGROUND, metadata={"Software": "msdnet"})
 
     def _text(self, x_px: float, y: float, words: str, **style: Any) -> Any:
         return self.figure.text(x_px / _WIDTH_PX, y, words, va="center_baseline", **style)
 
 
-def _overlay(axes: Axes, labels: np.ndarray[Any, Any], schema: LabelSchema) -> None:
+def overlay_labels(axes: Axes, labels: np.ndarray[Any, Any], schema: LabelSchema) -> None:
+    """Outlines of each class and a faint fill over a picture that the axes show; (H, W)."""
     fill = np.zeros((*labels.shape, 4), np.float32)
     for lesion in schema.classes:
         mask = labels == lesion.index
@@ -158,18 +159,18 @@ def _overlay(axes: Axes, labels: np.ndarray[Any, Any], schema: LabelSchema) -> N
 
 
 def _annotate(axes: Axes, words: list[str], *, sides: bool) -> None:
-    style: dict[str, Any] = {"transform": axes.transAxes, "path_effects": _HALO}
+    style: dict[str, Any] = {"transform": axes.transAxes, "path_effects": HALO}
     axes.annotate(
         "\n".join(words[:1]), (0, 1), (9, -8), "axes fraction", "offset points",
-        va="top", size=15, color=_BRIGHT, path_effects=_HALO,
+        va="top", size=15, color=BRIGHT, path_effects=HALO,
     )  # fmt: skip
     axes.annotate(
         "\n".join(words[1:]), (1, 1), (-9, -8), "axes fraction", "offset points",
-        va="top", ha="right", size=13.5, color=_BRIGHT, path_effects=_HALO,
+        va="top", ha="right", size=13.5, color=BRIGHT, path_effects=HALO,
     )  # fmt: skip
     if sides:
-        axes.text(0.018, 0.5, TEXTS["right"], va="center", size=15, color=_BRIGHT, **style)
-        axes.text(0.982, 0.5, TEXTS["left"], va="center", ha="right", size=15, color=_BRIGHT, **style)
+        axes.text(0.018, 0.5, TEXTS["right"], va="center", size=15, color=BRIGHT, **style)
+        axes.text(0.982, 0.5, TEXTS["left"], va="center", ha="right", size=15, color=BRIGHT, **style)
 
 
 def _headline(areas: np.ndarray[Any, Any], num_shown: int) -> str:
@@ -188,11 +189,11 @@ def _headline(areas: np.ndarray[Any, Any], num_shown: int) -> str:
 def _window_text(in_hu: bool) -> str:
     if not in_hu:
         return TEXTS["overview_grey"]
-    low, high = _WINDOW_HU
+    low, high = WINDOW_HU
     return TEXTS["overview_window"].format(low=format_signed(low), high=format_signed(high))
 
 
-def _field(voxels: np.ndarray[Any, Any], in_hu: bool, labels: np.ndarray[Any, Any]) -> tuple[slice, slice]:
+def find_body_field(voxels: np.ndarray[Any, Any], in_hu: bool, labels: np.ndarray[Any, Any]) -> tuple[slice, slice]:
     """The rows and columns worth showing: the body and every lesion, with a margin; everything for grey pictures."""
     shape = voxels.shape[1:]
     if not in_hu:

@@ -1,0 +1,44 @@
+"""report.pdf: the report on paper, on one page where that can be."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+VIEWS_MM = (58, 50, 42, 34)
+"""Heights of the pictures, tried until all is on one page."""
+
+
+def write_pdf(page: Path, path: Path) -> str:
+    """Writes the PDF of an HTML report, the same bytes for the same page.
+
+    Args:
+        page: The report, self-contained.
+        path: Where to write.
+
+    Returns:
+        Why there is none; empty if it was written.
+    """
+    try:
+        from weasyprint import CSS, HTML
+        from weasyprint.urls import URLFetcher
+    except (ImportError, OSError) as error:  # a library of the system, Pango, may be missing too
+        missing = "weasyprint" if isinstance(error, ImportError) else "Pango"
+        return (
+            f"{missing} is not installed (pip install 'msdnet[pdf]'; on Debian also libpango-1.0-0, libpangoft2-1.0-0)"
+        )
+    logger = logging.getLogger("weasyprint")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        html = HTML(string=page.read_text(encoding="utf-8"), url_fetcher=URLFetcher(allowed_protocols=("data",)))
+        pictures: dict[str, object] = {}  # read once for all tries
+        for height in VIEWS_MM:
+            style = CSS(string=f".views, .views img {{ height: {height}mm !important }}")
+            document = html.render(stylesheets=[style], cache=pictures)
+            if len(document.pages) == 1:
+                break
+        document.write_pdf(path, pdf_identifier=b"msdnet")
+    finally:
+        logger.setLevel(level)
+    return ""
