@@ -92,6 +92,8 @@ def test_a_scan_that_cuts_the_lungs_off_has_no_figures_of_whole_lungs() -> None:
     assert found.findings.cut == ("lower",)
     assert set(found.absent.values()) == {"cut"}
     assert found.opacity_percent is found.thirds_score is None
+    assert not found.findings.uneven
+    assert not [r.name for r in found.regions if "third" in r.name]
     assert found.region("lungs").percent("any_lesion") == pytest.approx(100 * 1580 / 32400)
 
 

@@ -28,7 +28,7 @@ class LungFindings:
     Attributes:
         cut: Where the scan cuts the lungs off: "lower", "upper", "sides"; whole lungs have no figures then.
         volume: Both lungs are smaller or larger than lungs are.
-        uneven: One lung has less than half of the other's volume.
+        uneven: One lung has less than half of the other's volume; not told where the scan cuts them off.
         dense: Much of the lung is dense and not marked as a lesion.
     """
 
@@ -59,6 +59,6 @@ def check_lungs(sides: Array, counts: RegionCounts, slice_mm: float, voxel_ml: f
     return LungFindings(
         cut=tuple(cut),
         volume=total_ml is not None and not cut and not LUNGS_ML[0] <= total_ml <= LUNGS_ML[1],
-        uneven=min(of_side) < SMALLER_LUNG * max(of_side),
+        uneven=not cut and min(of_side) < SMALLER_LUNG * max(of_side),
         dense=bool(dense > DENSE_SHARE * max(1, healthy)),
     )

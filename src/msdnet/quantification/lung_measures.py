@@ -137,7 +137,6 @@ def measure_lungs(
         OptionError: as `find_zones`.
     """
     sides, carina = lungs.sides, lungs.carina if carina is None else carina
-    thirds = find_thirds(sides)
     zones = None if carina is None or veins is None else find_zones(sides, carina, veins)
     shells = find_shells(sides, spacing_mm)
     counts = count_regions(hu, labels, sides, shells, schema.num_classes)
@@ -148,12 +147,13 @@ def measure_lungs(
     lesions: dict[str, list[SingleLesion]] | None = None
     if spacing_known:
         lesions = {n: find_single_lesions(np.isin(labels, i), sides, shells, spacing_mm) for n, i in names.items()}
+    findings = check_lungs(sides, counts, spacing_mm[0], voxel_ml)
+    thirds = None if findings.cut else find_thirds(sides)  # of a height that is not known there is no third
     regions = [_measure(r, counts, names, lesions, voxel_ml) for r in all_regions(thirds, zones)]
     of_lobes = []
     if lobes is not None:
         of_lobes = _measure_lobes(hu, labels, lobes, names, spacing_mm, schema.num_classes, voxel_ml)
-    findings = check_lungs(sides, counts, spacing_mm[0], voxel_ml)
-    figures, absent = _figures(counts, schema, thirds, zones, of_lobes, cut=bool(findings.cut))
+    figures, absent = _figures(counts, schema, thirds, zones, of_lobes)
     outside = int(counts.voxels[:, 0, :, 1:].sum())
     return LungMeasures(
         (*regions, *of_lobes), findings, **figures, absent=absent, carina=carina, outside_voxels=outside
@@ -218,15 +218,13 @@ def _measure(
 def _figures(
     counts: RegionCounts,
     schema: LabelSchema,
-    thirds: Zones,
+    thirds: Zones | None,
     zones: Zones | None,
     lobes: Sequence[RegionMeasure],
-    *,
-    cut: bool,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The figures of whole lungs that can be given, and why the others cannot."""
     names = "opacity_percent", "high_opacity_percent", "lung_severity", "ct_severity", "zone_score", "thirds_score"
-    if cut:
+    if thirds is None:
         return {}, dict.fromkeys(names, "cut")
     whole = counts.of(Region("lungs"))
     total = whole.voxels.sum()

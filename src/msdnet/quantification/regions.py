@@ -68,9 +68,9 @@ class RegionCounts:
         return self.voxels, self.hu, self.hu_squared, self.dense, self.mass
 
 
-def all_regions(thirds: Zones, zones: Zones | None = None) -> Iterator[Region]:
+def all_regions(thirds: Zones | None, zones: Zones | None = None) -> Iterator[Region]:
     """Both lungs, each lung, their shells, thirds and anatomical zones, in the order of the tables."""
-    divisions = {"third": thirds} | ({} if zones is None else {"zone": zones})
+    divisions = {kind: divided for kind, divided in (("third", thirds), ("zone", zones)) if divided is not None}
     yield Region("lungs")
     for name, shell in SHELLS.items():
         yield Region(name, shells=(shell,))

@@ -75,11 +75,9 @@ def lung_notes(lungs: ScanLungs, labels: Array) -> list[str]:
 def _row(measures: LungMeasures, region: RegionMeasure, *, with_ml: bool) -> dict[str, Any]:
     size = format_count(region.voxels) if region.volume_ml is None else format_ml(region.volume_ml)
     cells = [TEXTS[f"region_{region.name}"], size, *(_percent(c.percent) for c in region.classes)]
-    if region.name in ("right", "left"):
-        thirds = [measures.region(f"{region.name}_{third}").classes[-1].percent for third in _THIRDS]
-        cells.append(" / ".join(map(_percent, thirds)))
-    else:
-        cells.append("–")
+    named = {r.name: r.classes[-1].percent for r in measures.regions}
+    thirds = [named[name] for name in (f"{region.name}_{third}" for third in _THIRDS) if name in named]
+    cells.append(" / ".join(map(_percent, thirds)) or "–")
     if with_ml:
         whole = region.classes[-1]
         largest = "–" if whole.largest_mm is None else f"{whole.largest_mm:.0f}"
