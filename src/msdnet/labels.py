@@ -21,21 +21,23 @@ class Code:
 
 @dataclass(frozen=True)
 class LabelClass:
-    """One lesion class: its number in the label map, its key in tables, its title, its colour and its DICOM code."""
+    """One class: its number in the label map, its key in tables, its title, its colour, its DICOM code and its side."""
 
     index: int
     name: str
     title: str
     colour: tuple[int, int, int]
     code: Code
+    side: Code | None = None
 
 
 @dataclass(frozen=True)
 class LabelSchema:
-    """A named set of classes. Index 0 is always background and is not listed."""
+    """A named set of classes, lesions or parts of the body. Index 0 is always background and is not listed."""
 
     name: str
     classes: tuple[LabelClass, ...]
+    anatomical: bool = False
 
     def __post_init__(self) -> None:
         indices = [c.index for c in self.classes]
@@ -85,9 +87,14 @@ SCHEMAS: dict[str, LabelSchema] = {
     "infection": LabelSchema("infection", (LabelClass(1, "infection", "Any lesion", _AMBER, _OPACITY),)),
 }
 
-_LUNG = Code("39607008", "SCT", "Lung")
+_LUNG, _RIGHT, _LEFT = Code("39607008", "SCT", "Lung"), Code("24028007", "SCT", "Right"), Code("7771000", "SCT", "Left")
 LUNGS = LabelSchema(
-    "lungs", (LabelClass(1, "right", "Right lung", _BLUE, _LUNG), LabelClass(2, "left", "Left lung", _AMBER, _LUNG))
+    "lungs",
+    (
+        LabelClass(1, "right", "Right lung", _BLUE, _LUNG, _RIGHT),
+        LabelClass(2, "left", "Left lung", _AMBER, _LUNG, _LEFT),
+    ),
+    anatomical=True,
 )
 """What the numbers in a mask of the lungs mean; no schema of lesions."""
 

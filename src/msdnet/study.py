@@ -16,6 +16,7 @@ from msdnet.reporting.lungs import lung_notes
 from msdnet.reporting.pdf import write_pdf
 from msdnet.reporting.privacy import without_patient_data
 from msdnet.reporting.result_folder import check_out, replaced_folder
+from msdnet.reporting.structured_report import write_structured_report
 from msdnet.reporting.texts import TEXTS
 from msdnet.scans import read_scan, write_labels, write_lungs
 from msdnet.scans.privacy import public_name
@@ -130,11 +131,19 @@ def _write(
     )
     absent = written.pop("segmentation_absent", None)
     absent = None if absent is None else without_patient_data(absent, scan)
+    absences = {"segmentation": absent or ""}
     clock.enter("measure")
     measures = measure_lesions(scan, segmentation.labels, schema, segmentation.trust)
     lungs = measure_scan_lungs(scan, segmentation.labels, schema)
     if lungs.sides is not None:
-        written |= write_lungs(lungs.sides, scan, folder)
+        written |= write_lungs(
+            lungs.sides,
+            scan,
+            folder,
+            weights_name=segmentation.weights_name,
+            weights_sha256=segmentation.weights_sha256,
+            with_dicom="segmentation" in written,
+        )
     clock.enter("report")
     notes = _notes(segmentation, lungs, absent)
     tables = write_measures(measures, folder) | write_lung_tables(
@@ -156,8 +165,20 @@ def _write(
         notes=notes,
         has_dicom="segmentation" in written,
     )
-    pdf_absent = write_pdf(folder / files["report"], folder / "report.pdf")
-    if not pdf_absent:
+    if "segmentation" in files:
+        of_lungs = files.get("lungs_segmentation")
+        absences["structured_report"] = write_structured_report(
+            segmentation,
+            measures,
+            lungs.measures,
+            folder / files["segmentation"],
+            folder / of_lungs if of_lungs else None,
+            folder / "measures.dcm",
+        )
+        if not absences["structured_report"]:
+            files["structured_report"] = "measures.dcm"
+    absences["pdf"] = write_pdf(folder / files["report"], folder / "report.pdf")
+    if not absences["pdf"]:
         files["pdf"] = "report.pdf"
     write_run_record(
         segmentation,
@@ -166,8 +187,7 @@ def _write(
         seconds=clock.seconds(),
         options=options,
         notes=notes,
-        segmentation_absent=absent,
-        pdf_absent=pdf_absent or None,
+        absences=absences,
     )
     return measures, notes, files
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,11 @@ from msdnet.quantification.lungs import LEFT, RIGHT, segment_lungs
 from msdnet.scans import read_scan
 from msdnet.slices import to_canonical
 
-DATA = os.environ.get("MSDNET_DATA")
-SMALL = "ct-small"
-
 
 def _dice(a: np.ndarray, b: np.ndarray) -> float:
     return float(2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)))
 
 
-@pytest.mark.skipif(not DATA, reason="needs the real scans that MSDNET_DATA points at")
 @pytest.mark.parametrize(
     ("scan", "mask", "inside"),
     [
@@ -31,8 +26,8 @@ def _dice(a: np.ndarray, b: np.ndarray) -> float:
         ("id002-128x128x64.nii.gz", "id002-128x128x64-msk.nii.gz", 255.0),
     ],
 )
-def test_real_lungs_agree_with_their_reference(scan: str, mask: str, inside: float) -> None:
-    folder = Path(str(DATA)) / SMALL
+def test_real_lungs_agree_with_their_reference(data_folder: Path, scan: str, mask: str, inside: float) -> None:
+    folder = data_folder / "ct-small"
     volume = to_canonical(read_scan(folder / scan))
     reference = to_canonical(read_scan(folder / mask, window=(0, inside))).array > 127
     sides = segment_lungs(volume.array, volume.spacing).sides

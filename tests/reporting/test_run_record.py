@@ -19,7 +19,7 @@ def test_the_record_names_what_a_figure_depends_on(make_segmentation, tmp_path):
         seconds={"read": 1.23456, "segment": 2.0},
         options={"window": None, "flips": True},
         notes=("A finding.",),
-        segmentation_absent="there is no frame of reference",
+        absences={"segmentation": "there is no frame of reference", "pdf": ""},
     )
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert record["weights"] == {"name": "test-weights", "sha256": "cd34" * 16}

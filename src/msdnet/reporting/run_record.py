@@ -29,8 +29,7 @@ def write_run_record(
     seconds: Mapping[str, float],
     options: Mapping[str, object],
     notes: tuple[str, ...] = (),
-    segmentation_absent: str | None = None,
-    pdf_absent: str | None = None,
+    absences: Mapping[str, str] | None = None,
 ) -> None:
     """Writes run.json, which also marks the folder as a whole result of msdnet.
 
@@ -44,8 +43,7 @@ def write_run_record(
         seconds: Wall time per stage.
         options: What the caller asked for; plain values without paths or UIDs.
         notes: Findings, as in the report.
-        segmentation_absent: Why there is no DICOM SEG, if there is none.
-        pdf_absent: Why there is no report.pdf, if there is none.
+        absences: Role of each file that could not be written -> why; empty for one that was.
     """
     from msdnet.slices import to_canonical  # imports torch, which reading a record does not need
 
@@ -79,9 +77,7 @@ def write_run_record(
         "platform": f"{platform.system()} {platform.machine()}",
         "libraries": {name: _version_of(name) for name in _LIBRARIES},
     }
-    for key, reason in (("segmentation_absent", segmentation_absent), ("pdf_absent", pdf_absent)):
-        if reason is not None:
-            record[key] = reason
+    record |= {f"{role}_absent": reason for role, reason in (absences or {}).items() if reason}
     text = json.dumps(record, indent=2, ensure_ascii=False)
     (folder / RUN_RECORD).write_text(text + "\n", encoding="utf-8")
 

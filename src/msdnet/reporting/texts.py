@@ -119,8 +119,7 @@ TEXTS: dict[str, str] = {
     "may be missed. A figure holds for this scan, these weights and this version alone.",
     # Report: findings
     "seg_absent": "No DICOM SEG was written: {reason}",
-    "dicom_inside": "The folder of this report contains DICOM with patient data (segmentation.dcm). This page itself "
-    "contains none.",
+    "dicom_inside": "The folder of this report contains DICOM with patient data. This page itself contains none.",
     "no_dicom_inside": "The folder of this report contains no DICOM and no patient's name, number or date.",
     "review": "Review {title}: {reason}.",
     "grey_finding": (

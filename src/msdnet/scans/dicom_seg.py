@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from copy import deepcopy
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ from pydicom.valuerep import DA, TM
 from msdnet.errors import OutputError
 from msdnet.labels import LabelSchema
 from msdnet.scans.dicom_files import quiet_pydicom, stated_number
+from msdnet.scans.dicom_repeat import product_version, take_times_of, uid_of
 from msdnet.scans.scan import Scan
 
 Array = np.ndarray[Any, Any]
 
 _MAX_SHIFT = 0.01
-_SERIES_NUMBER = 9_101
 _TYPE_2 = (
     "PatientID",
     "PatientName",
@@ -44,14 +44,28 @@ _CODING_SCHEMES = {
 }
 
 
+@dataclass(frozen=True)
+class _Contents:
+    """What a segmentation says it holds."""
+
+    label: str
+    description: str
+    series: str
+    series_number: int
+
+
+_LESIONS = _Contents("LESIONS", "Lesions found by a network. Research use only.", "msdnet lesions", 9_101)
+_LUNGS = _Contents("LUNGS", "Lungs found by density, with these lesions. Research use only.", "msdnet lungs", 9_102)
+
+
 def write_segmentation(
     labels: Array, scan: Scan, path: Path, schema: LabelSchema, weights_name: str, weights_sha256: str
 ) -> str:
     """Writes the labels as one DICOM SEG in the source's study, patient and frame of reference.
 
     Frames without voxels are left out; a scan without lesions gives empty frames on its first two slices.
-    UIDs follow from the source's UIDs, the weights, the schema, the labels and this version: the same input under the
-    same settings gives the same UIDs again.
+    UIDs follow from the source's UIDs, the weights, the schema, the labels and this version, times from the source's
+    study: the same input under the same settings gives the same bytes again.
 
     Args:
         labels: uint8 (slice, row, column).
@@ -62,6 +76,7 @@ def write_segmentation(
     with quiet_pydicom():
         sources = [_completed(scan.source.datasets[0], float(scan.volume.spacing[0])), *scan.source.datasets[1:]]
     is_empty = not labels.any()
+    what = _LUNGS if schema.anatomical else _LESIONS
     seed = _seed(labels, scan, schema, weights_sha256)
     logger = logging.getLogger("highdicom")
     level = logger.level
@@ -75,20 +90,24 @@ def write_segmentation(
                 pixel_measures=_measures(scan),
                 segmentation_type=SegmentationTypeValues.BINARY,
                 segment_descriptions=_describe(schema, seed, weights_name, weights_sha256),
-                series_instance_uid=_uid(seed, "series"),
-                series_number=_SERIES_NUMBER,
-                sop_instance_uid=_uid(seed, "instance"),
+                series_instance_uid=uid_of(seed, "series"),
+                series_number=what.series_number,
+                sop_instance_uid=uid_of(seed, "instance"),
                 instance_number=1,
                 manufacturer="msdnet",
                 manufacturer_model_name="msdnet",
-                software_versions=_version(),
+                software_versions=product_version(),
                 device_serial_number=weights_sha256[:16] or "0",
-                content_label="LESIONS",
-                content_description="Lesions found by a network. Research use only.",
-                series_description=f"msdnet lesions, {weights_name}"[:64],
+                content_label=what.label,
+                content_description=what.description,
+                series_description=f"{what.series}, {weights_name}. Research use only"[:64],
                 coding_schemes=_coding_schemes(schema),
                 omit_empty_frames=not is_empty,
             )
+            take_times_of(sources[0], segmentation)
+            for item in segmentation.iterall():
+                if item.keyword == "DimensionOrganizationUID":
+                    item.value = uid_of(seed, "dimensions")
             segmentation.save_as(path)
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         path.unlink(missing_ok=True)
@@ -172,25 +191,30 @@ def _describe(schema: LabelSchema, seed: str, weights_name: str, weights_sha256:
     algorithm = hd.AlgorithmIdentificationSequence(
         name="MSD-Net",
         family=codes.DCM.ArtificialIntelligence,
-        version=_version(),
+        version=product_version(),
         source="msdnet",
         parameters={"weights": weights_name, "weights_sha256": weights_sha256},
     )
-    return [
-        SegmentDescription(
+    anatomy, disease = codes.SCT.AnatomicalStructure, codes.SCT.MorphologicallyAbnormalStructure
+    segments = []
+    for c in schema.classes:
+        segment = SegmentDescription(
             segment_number=c.index,
             segment_label=c.title,
-            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+            segmented_property_category=anatomy if schema.anatomical else disease,
             segmented_property_type=Code(c.code.value, c.code.scheme, c.code.meaning),
             algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
-            tracking_uid=_uid(seed, f"segment {c.index}"),
+            tracking_uid=uid_of(seed, f"segment {c.index}"),
             tracking_id=f"msdnet {c.name}",
-            anatomic_regions=[codes.SCT.Lung],
+            anatomic_regions=None if schema.anatomical else [codes.SCT.Lung],
             display_color=CIELabColor.from_rgb(*c.colour),
         )
-        for c in schema.classes
-    ]
+        if c.side is not None:
+            side = hd.sr.CodedConcept(c.side.value, c.side.scheme, c.side.meaning)
+            segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [side]
+        segments.append(segment)
+    return segments
 
 
 def _coding_schemes(schema: LabelSchema) -> list[CodingSchemeIdentificationItem]:
@@ -210,23 +234,11 @@ def _coding_schemes(schema: LabelSchema) -> list[CodingSchemeIdentificationItem]
 
 
 def _seed(labels: Array, scan: Scan, schema: LabelSchema, weights_sha256: str) -> str:
-    digest = hashlib.sha256("\n".join([_version(), weights_sha256, repr(schema)]).encode())
+    digest = hashlib.sha256("\n".join([product_version(), weights_sha256, repr(schema)]).encode())
     for source in scan.source.datasets:
         digest.update(str(source.SOPInstanceUID).encode())
     digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()
-
-
-def _uid(seed: str, part: str) -> str:
-    """A UID under the root for UUIDs (2.25) that depends on nothing but its arguments."""
-    return f"2.25.{int.from_bytes(hashlib.sha256(f'{seed} {part}'.encode()).digest()[:16], 'big')}"
-
-
-def _version() -> str:
-    try:
-        return version("msdnet")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _frame_affine(groups: Any, shared: Any) -> Array:

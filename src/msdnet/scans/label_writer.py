@@ -69,11 +69,18 @@ def write_labels(
     return written | {"segmentation": path.name}
 
 
-def write_lungs(sides: Array, scan: Scan, folder: Path) -> dict[str, str]:
-    """The file written into `folder`: "lungs", lungs.nii.gz on the grid of labels.nii.gz; nothing for pictures.
+def write_lungs(
+    sides: Array, scan: Scan, folder: Path, *, weights_name: str, weights_sha256: str, with_dicom: bool
+) -> dict[str, str]:
+    """The files written into `folder`; nothing for pictures.
+
+    "lungs", lungs.nii.gz on the grid of labels.nii.gz, and "lungs_segmentation", lungs.dcm.
 
     Args:
         sides: uint8, 1 in the right and 2 in the left lung, the shape of `scan.voxels`.
+        weights_name: Of the weights whose lesions are in the lungs.
+        weights_sha256: The same.
+        with_dicom: Write lungs.dcm, as the lesions' segmentation could be.
 
     Raises:
         OutputError: if the masks do not fit the scan, or if what was written differs from them.
@@ -84,7 +91,13 @@ def write_lungs(sides: Array, scan: Scan, folder: Path) -> dict[str, str]:
     path = folder / "lungs.nii.gz"
     affine = _write_nifti(sides, scan, path)
     _compare(sides, _read_nifti(path, scan, affine), path.name, LUNGS)
-    return {"lungs": path.name}
+    written = {"lungs": path.name}
+    if with_dicom:
+        path = folder / "lungs.dcm"
+        if not write_segmentation(sides, scan, path, LUNGS, weights_name, weights_sha256):
+            _compare(sides, read_segmentation(path, scan), path.name, LUNGS)
+            written["lungs_segmentation"] = path.name
+    return written
 
 
 def _check_labels(labels: Array, scan: Scan, schema: LabelSchema) -> None:
