@@ -421,3 +421,40 @@ def test_an_unusable_option_of_prepare_is_refused_before_anything_is_read(tmp_pa
     assert run("prepare", tmp_path / "absent", "-o", tmp_path / "out", *words) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--lung-mask", "m.nii"], "--lung-mask alone"),
+        (["--lung-scheme", "binary"], "--lung-scheme alone"),
+        (["--zone-slices", "3"], "CARINA,VEINS"),
+        (["--zone-slices", "3,9"], "the veins not above the carina"),
+    ],
+)
+def test_options_of_the_lungs_that_do_not_go_together_are_refused(tmp_path, capsys, options, words):
+    scan = write_nifti(tmp_path / "a.nii")
+    assert run("segment", scan, "-o", tmp_path / "out", *options) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_of_the_lungs_is_for_one_scan(tmp_path, capsys):
+    scans = [write_nifti(tmp_path / name) for name in ("a.nii", "b.nii")]
+    assert run("segment", *scans, "-o", tmp_path / "out", "--zone-slices", "4,2") == 2
+    assert "belongs to one scan" in capsys.readouterr().err
+
+
+def test_a_mask_of_the_lungs_is_taken_and_told_without_its_path(fake, tmp_path):
+    scan = write_nifti(tmp_path / "a.nii")
+    mask = np.zeros((24, 22, 5), np.uint8)
+    mask[4:10, 5:15], mask[14:20, 5:15] = 2, 1
+    nib.save(nib.Nifti1Image(mask, nib.load(scan).affine), tmp_path / "secretname.nii")
+    options = ["--lung-mask", tmp_path / "secretname.nii", "--lung-scheme", "left-right", "--quiet"]
+    assert run("segment", scan, "-o", tmp_path / "out", *options) == 0
+    lungs = np.asarray(nib.load(tmp_path / "out" / "lungs.nii.gz").dataobj)
+    np.testing.assert_array_equal(lungs, mask)
+    record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+    assert record["options"]["lung_scheme"] == "left-right"
+    for path in (tmp_path / "out").iterdir():
+        assert b"secretname" not in path.read_bytes(), path.name

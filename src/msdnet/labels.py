@@ -98,6 +98,27 @@ LUNGS = LabelSchema(
 )
 """What the numbers in a mask of the lungs mean; no schema of lesions."""
 
+LUNG_SCHEMES: dict[str, dict[int, str]] = {
+    "binary": {1: "lung"},
+    "left-right": {1: "right", 2: "left"},
+    "lungmask-lobes": {
+        1: "left_upper_lobe",
+        2: "left_lower_lobe",
+        3: "right_upper_lobe",
+        4: "right_middle_lobe",
+        5: "right_lower_lobe",
+    },
+    "totalsegmentator": {
+        10: "left_upper_lobe",
+        11: "left_lower_lobe",
+        12: "right_upper_lobe",
+        13: "right_middle_lobe",
+        14: "right_lower_lobe",
+    },
+}
+"""Number -> part. "left-right" is that of lungmask's R231, "lungmask-lobes" that of its LTRCLobes (lungmask 0.2.22);
+"totalsegmentator" is that of TotalSegmentator 2, task "total", whose other numbers are left aside."""
+
 
 def get_schema(name: str) -> LabelSchema:
     """The schema of that name.

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msdnet.labels import ANY_LESION
-from msdnet.quantification import LesionMeasure, ScanLungs, measure_lesions, measure_scan_lungs
+from msdnet.quantification import (
+    GivenLungs,
+    LesionMeasure,
+    ScanLungs,
+    check_given_lungs,
+    measure_lesions,
+    measure_scan_lungs,
+)
 from msdnet.reporting import draw_overview, write_lung_tables, write_measures, write_report, write_run_record
 from msdnet.reporting.front_views import can_be_drawn, draw_front_views
 from msdnet.reporting.lungs import lung_notes
@@ -67,6 +74,7 @@ def segment_study(
     grey: bool = False,
     anonymous: bool = False,
     in_subfolder: bool = False,
+    given_lungs: GivenLungs | None = None,
     progress: Progress | None = None,
 ) -> StudyResult:
     """Segments one scan and writes its result folder.
@@ -82,12 +90,14 @@ def segment_study(
         window: Grey window (low, high) for pictures and volumes that are not in HU.
         grey: Take the intensities as grey levels.
         anonymous: Leave out DICOM files, which carry the patient's data.
+        given_lungs: A mask of the lungs from elsewhere, and the levels of the anatomical zones.
         in_subfolder: Write into `out/<the input's name without patient data>`, as for one of several inputs.
         progress: Called with the stage and the share of the whole that is done, 0 to 1.
 
     Raises:
         ScanError: if the scan cannot be read.
-        OptionError: if `out` cannot be used.
+        OptionError: if `out` cannot be used, or there are no such levels of zones.
+        SchemaError: if the mask of the lungs is not of its scheme.
         OutputError: if what was written is not what was predicted, or cannot be written.
     """
     clock = _Clock(progress)
@@ -98,6 +108,8 @@ def segment_study(
     name = public_name(scan)
     folder = out / name if in_subfolder else out
     check_out(folder)
+    given_lungs = given_lungs or GivenLungs()
+    check_given_lungs(given_lungs, scan)
     clock.enter("segment")
     segmentation = segmenter.segment(scan, clock.within)
     options = {
@@ -106,9 +118,11 @@ def segment_study(
         "flips": bool(getattr(segmenter, "flips", False)),
         "all_slices": bool(getattr(segmenter, "all_slices", False)),
         "anonymous": anonymous,
+        "lung_scheme": given_lungs.scheme or None,
+        "zone_slices": [n + 1 for n in (given_lungs.carina, given_lungs.veins) if n is not None] or None,
     }
     with replaced_folder(folder) as unfinished:
-        measures, notes, files = _write(segmentation, unfinished, clock, options=options)
+        measures, notes, files = _write(segmentation, unfinished, clock, given_lungs, options=options)
     clock.finish()
     titles = tuple(c.title for c in segmentation.schema.classes)
     num_slices = to_canonical(scan, segmentation.labels).shape[0]
@@ -116,7 +130,7 @@ def segment_study(
 
 
 def _write(
-    segmentation: Segmentation, folder: Path, clock: _Clock, *, options: Mapping[str, object]
+    segmentation: Segmentation, folder: Path, clock: _Clock, given_lungs: GivenLungs, *, options: Mapping[str, object]
 ) -> tuple[list[LesionMeasure], tuple[str, ...], dict[str, str]]:
     scan, schema = segmentation.scan, segmentation.schema
     clock.enter("write")
@@ -134,7 +148,7 @@ def _write(
     absences = {"segmentation": absent or ""}
     clock.enter("measure")
     measures = measure_lesions(scan, segmentation.labels, schema, segmentation.trust)
-    lungs = measure_scan_lungs(scan, segmentation.labels, schema)
+    lungs = measure_scan_lungs(scan, segmentation.labels, schema, given_lungs)
     if lungs.sides is not None:
         written |= write_lungs(
             lungs.sides,

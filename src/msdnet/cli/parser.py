@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msdnet import __version__
 from msdnet.errors import OptionError
+from msdnet.labels import LUNG_SCHEMES
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,6 +50,12 @@ def build_parser() -> argparse.ArgumentParser:
     grey_or_window.add_argument("--grey", action="store_true", help="take the intensities as grey levels, 0 to 255")
     child.add_argument("--flips", action="store_true", help="average over mirrored slices: slower, a little steadier")
     child.add_argument("--all-slices", action="store_true", help="do not skip slices without lung")
+    child.add_argument("--lung-mask", metavar="FILE", type=Path, help="a mask of the lungs that another program made")
+    child.add_argument("--lung-scheme", metavar="NAME", help=f"what its numbers mean: {', '.join(LUNG_SCHEMES)}")
+    child.add_argument(
+        "--zone-slices", metavar="CARINA,VEINS", type=_slices,
+        help="slices of carina and inferior pulmonary veins, as the report numbers them, for the anatomical zones",
+    )  # fmt: skip
     child.add_argument("--anonymous", action="store_true", help="write no DICOM, which would carry the patient's data")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -206,6 +213,21 @@ def _window(text: str) -> tuple[float, float]:
         got=f"--window {text}",
         expected="LOW,HIGH: two numbers parted by a comma, the lower one first",
         do="for a lung window in HU: --window -1350,150",
+    )
+
+
+def _slices(text: str) -> tuple[int, int]:
+    try:
+        carina, veins = (int(part) for part in text.split(","))
+        if carina >= veins >= 1:
+            return carina, veins
+    except ValueError:
+        pass
+    raise OptionError(
+        "the slices of the zones cannot be used",
+        got=f"--zone-slices {text}",
+        expected="CARINA,VEINS: two slice numbers from the feet, the veins not above the carina",
+        do="take the numbers from the report's overview, for instance --zone-slices 181,154",
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msdnet.cli.console import complain, progress_bar, report_failure
-from msdnet.errors import InputError
+from msdnet.errors import InputError, OptionError
+from msdnet.labels import LUNG_SCHEMES
 
 if TYPE_CHECKING:
     from msdnet.scans.scan import ScanInput
@@ -39,6 +40,7 @@ def segment(arguments: argparse.Namespace) -> int:
     find_weights(arguments.weights)
     check_device(arguments.device)
     check_writable(arguments.out)
+    _check_lungs(arguments)
 
     from msdnet.scans import find_scans
 
@@ -86,8 +88,11 @@ def _segment_all(
     scan_inputs: Sequence[ScanInput], arguments: argparse.Namespace, advance: Callable[[str, float], None]
 ) -> tuple[list[tuple[ScanInput, StudyResult]], list[tuple[ScanInput, Exception]]]:
     from msdnet.prediction import Segmenter
+    from msdnet.quantification import GivenLungs
     from msdnet.study import segment_study
 
+    carina, veins = (n - 1 for n in arguments.zone_slices) if arguments.zone_slices else (None, None)
+    given = GivenLungs(arguments.lung_mask, arguments.lung_scheme or "", carina, veins)
     segmenter = Segmenter.from_pretrained(
         arguments.weights, device=arguments.device, flips=arguments.flips, all_slices=arguments.all_slices
     )
@@ -106,6 +111,7 @@ def _segment_all(
                 window=arguments.window,
                 grey=arguments.grey,
                 anonymous=arguments.anonymous,
+                given_lungs=given,
                 in_subfolder=len(scan_inputs) > 1,
                 progress=tell,
             )
@@ -115,6 +121,24 @@ def _segment_all(
             results.append((scan_input, result))
         advance(STAGES[""], num_done + 1)
     return results, failures
+
+
+def _check_lungs(arguments: argparse.Namespace) -> None:
+    """Refuses options of the lungs that do not go together, before anything heavy is loaded."""
+    if (arguments.lung_mask is None) != (arguments.lung_scheme is None):
+        raise OptionError(
+            "a mask of the lungs needs its scheme, and a scheme its mask",
+            got="--lung-mask alone" if arguments.lung_mask else "--lung-scheme alone",
+            expected=f"--lung-mask FILE --lung-scheme NAME, one of {', '.join(LUNG_SCHEMES)}",
+            do="name what the mask's numbers mean",
+        )
+    if (arguments.lung_mask or arguments.zone_slices) and len(arguments.inputs) > 1:
+        raise OptionError(
+            "what is known of the lungs belongs to one scan",
+            got=f"{len(arguments.inputs)} inputs",
+            expected="one input beside --lung-mask and --zone-slices",
+            do="segment the scans one by one",
+        )
 
 
 def _print_result(result: StudyResult) -> None:

@@ -2,12 +2,14 @@
 
 from msdnet.quantification.lesions import LesionMeasure, count_lesion_voxels, measure_lesions
 from msdnet.quantification.lung_measures import LungMeasures
-from msdnet.quantification.scan_lungs import ScanLungs, measure_scan_lungs
+from msdnet.quantification.scan_lungs import GivenLungs, ScanLungs, check_given_lungs, measure_scan_lungs
 
 __all__ = [
+    "GivenLungs",
     "LesionMeasure",
     "LungMeasures",
     "ScanLungs",
+    "check_given_lungs",
     "count_lesion_voxels",
     "measure_lesions",
     "measure_scan_lungs",

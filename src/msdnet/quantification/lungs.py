@@ -64,6 +64,19 @@ def segment_lungs(hu: Array, spacing_mm: tuple[float, float, float], labels: Arr
     return Lungs(_refined(hu, sides, airway, step, labels), find_carina(airway, coarse_mm))
 
 
+def part_lungs(lung: Array) -> Array:
+    """`RIGHT` and `LEFT` of a mask of both lungs, (S, H, W) bool -> uint8."""
+    shown = np.flatnonzero(lung.any(axis=(0, 1)))
+    return _separate(lung, float(shown[0] + shown[-1]) / 2 if len(shown) else 0.0)
+
+
+def find_carina_in(hu: Array, spacing_mm: tuple[float, float, float]) -> int | None:
+    """The slice of the tracheal bifurcation, counted from the feet, where it is found; (S, H, W) HU."""
+    step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
+    coarse, coarse_mm = hu[:, ::step, ::step], (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
+    return find_carina(find_airway(coarse, coarse_mm, _body(coarse, coarse_mm)), coarse_mm)
+
+
 def _body(hu: Array, spacing_mm: tuple[float, float, float]) -> Array:
     """The patient with the air inside, slice by slice."""
     iterations = max(1, round(4.0 / spacing_mm[1]))

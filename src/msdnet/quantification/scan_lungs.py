@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from msdnet.labels import LabelSchema
+from msdnet.quantification.lung_masks import lungs_from_mask
 from msdnet.quantification.lung_measures import LungMeasures, measure_lungs
-from msdnet.quantification.lungs import Lungs, segment_lungs
+from msdnet.quantification.lungs import Lungs, find_carina_in, segment_lungs
+from msdnet.quantification.zones import find_zones
+from msdnet.scans.mask_file import read_mask
 from msdnet.scans.scan import Scan
 from msdnet.slices import from_canonical, to_canonical
 
@@ -24,28 +28,60 @@ class ScanLungs:
         measures: Their figures; None where there are none.
         sides: Right and left lung on the scan's own grid; None where there are none.
         absent: Why there are none: "grey", "orientation" or "not_found"; empty where there are some.
+        given: The scheme of the mask that was given; empty where the lungs were found.
     """
 
     measures: LungMeasures | None = None
     sides: Array | None = None
     absent: str = ""
+    given: str = ""
 
 
-def measure_scan_lungs(
-    scan: Scan, labels: Array, schema: LabelSchema, *, carina: int | None = None, veins: int | None = None
-) -> ScanLungs:
+@dataclass(frozen=True)
+class GivenLungs:
+    """What is known of a scan's lungs beforehand.
+
+    Attributes:
+        mask: A mask of them that another program made, on the scan's grid; they are found where there is none.
+        scheme: What its numbers mean, a name in `SCHEMES`.
+        carina: The axial slice of the carina, from the feet, for the anatomical zones; the one found by default.
+        veins: That of the inferior pulmonary veins; without it there are thirds alone.
+    """
+
+    mask: Path | None = None
+    scheme: str = ""
+    carina: int | None = None
+    veins: int | None = None
+
+
+def check_given_lungs(given: GivenLungs, scan: Scan) -> None:
+    """Refuses what could not be used, before anything is segmented.
+
+    Raises:
+        ScanError: if the mask cannot be read or does not lie on the scan's grid.
+        OptionError: if there is no such scheme, or no such slices.
+        SchemaError: if the mask is not one of the scheme.
+    """
+    if scan.intensity == "HU" and scan.orientation_known:
+        if given.mask is not None:
+            lungs_from_mask(read_mask(given.mask, scan), given.scheme)
+        if given.carina is not None and given.veins is not None:
+            find_zones(np.zeros((to_canonical(scan).shape[0], 1, 1), dtype=np.uint8), given.carina, given.veins)
+
+
+def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: GivenLungs | None = None) -> ScanLungs:
     """The lungs of a scan in HU whose orientation is known.
 
     Args:
         scan: The scan.
         labels: Lesions, on its grid.
         schema: What they mean.
-        carina: The axial slice of the carina, from the feet, for the anatomical zones; the one found by default.
-        veins: The slice of the inferior pulmonary veins; without it there are thirds alone.
+        given: What is known of the lungs beforehand.
 
     Raises:
-        OptionError: if the zones cannot be divided there.
+        ScanError, OptionError, SchemaError: as `check_given_lungs`.
     """
+    given = given or GivenLungs()
     if scan.intensity != "HU":
         return ScanLungs(absent="grey")
     if not scan.orientation_known:
@@ -53,7 +89,12 @@ def measure_scan_lungs(
     volume, of_lesions = to_canonical(scan), to_canonical(scan, labels).array
     slice_mm, row_mm, column_mm = (float(mm) for mm in volume.spacing)
     spacing_mm = slice_mm, row_mm, column_mm
-    lungs: Lungs = segment_lungs(volume.array, spacing_mm, of_lesions)
+    lobes = None
+    if given.mask is None:
+        lungs = segment_lungs(volume.array, spacing_mm, of_lesions)
+    else:
+        lungs, lobes = lungs_from_mask(read_mask(given.mask, scan), given.scheme)
+        lungs = Lungs(lungs.sides, find_carina_in(volume.array, spacing_mm))
     if not lungs.sides.any():
         return ScanLungs(absent="not_found")
     measures = measure_lungs(
@@ -63,7 +104,8 @@ def measure_scan_lungs(
         schema,
         spacing_mm,
         spacing_known=scan.spacing_known,
-        carina=carina,
-        veins=veins,
+        carina=given.carina,
+        veins=given.veins,
+        lobes=lobes,
     )
-    return ScanLungs(measures, from_canonical(lungs.sides, scan))
+    return ScanLungs(measures, from_canonical(lungs.sides, scan), given=given.scheme)

@@ -48,7 +48,9 @@ def lung_section(lungs: ScanLungs, schema: LabelSchema) -> dict[str, Any]:
             {"title": TEXTS[key], "colour": None} for key in ("column_mass", "column_lesions", "column_largest")
         ]
     rows = [_row(measures, measures.region(name), with_ml=with_ml) for name in _ROWS]
-    return {"columns": columns, "rows": rows, "text": " ".join([TEXTS["lungs_note"], *_scores(measures)])}
+    origin = TEXTS["lungs_given"].format(scheme=lungs.given) if lungs.given else TEXTS["lungs_found"]
+    words = [origin, TEXTS["lungs_note"], *_scores(measures)]
+    return {"columns": columns, "rows": rows, "text": " ".join(words)}
 
 
 def lung_notes(lungs: ScanLungs, labels: Array) -> list[str]:

@@ -89,9 +89,11 @@ TEXTS: dict[str, str] = {
     "score_thirds": "Thirds-based approximation of the zone score: {points} of 72.",
     "score_zones": "Zone score: {points} of 72.",
     "score_lobes": "CT severity score: {ctss} of 25. Lung severity score: {lss} of 20.",
-    "lungs_note": "Lungs from the scan's densities, with the lesions in them; they mask nothing that the network sees. "
-    "Percentages are of the region, thirds of a lung's height from above, peripheral within 20 mm of the chest wall. "
-    "Lesions: pieces of at least 0.1 ml; largest: in-plane diameter.",
+    "lungs_found": "Lungs from the scan's densities, with the lesions in them; the network sees the scan without this "
+    "mask.",
+    "lungs_given": "Lungs from a mask that was given (scheme {scheme}); the network sees the scan without it.",
+    "lungs_note": "Percentages are of the region, thirds of a lung's height from above, peripheral within 20 mm of the "
+    "chest wall. Lesions: pieces of at least 0.1 ml; largest: in-plane diameter.",
     "absent_cut": "The scan does not hold the lungs whole: opacity (PO, PHO) and scores of whole lungs are left out.",
     "absent_lobes": "The severity scores by lobe need a mask of the lobes.",
     "lungs_absent_grey": "No figures of the lungs: these need Hounsfield units.",
