@@ -10,6 +10,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def site_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The site's secret, in a folder of the tests' own."""
+    path = tmp_path_factory.getbasetemp() / "site-key"
+    monkeypatch.setenv("MSDNET_SITE_KEY", str(path))
+    return path
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real scans named by MSDNET_DATA; tests that need it are skipped where it is absent."""

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -146,6 +147,20 @@ def test_a_dicom_series_yields_a_segmentation_too(dicom, tmp_path):
     assert result.files["segmentation"] == "segmentation.dcm"
     assert (tmp_path / "out" / "segmentation.dcm").is_file()
     assert "contains DICOM with patient data" in result.report.read_text(encoding="utf-8")
+
+
+def test_the_record_tells_the_site_who_and_how_and_nobody_else(dicom, tmp_path):
+    for path in dicom.iterdir():
+        slice_ = dcmread(path)
+        slice_.ConvolutionKernel = "BONE"
+        slice_.save_as(path)
+    result = segment_study(scan_of(dicom), tmp_path / "out", FakeSegmenter())
+    record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+    assert record["acquisition"]["kernel"] == "BONE"
+    assert set(record["subject"]) == {"key", "day"}
+    assert any("sharp kernel (BONE)" in note for note in result.notes)
+    segment_study(scan_of(dicom), tmp_path / "anonymous", FakeSegmenter(), anonymous=True)
+    assert "subject" not in json.loads((tmp_path / "anonymous" / "run.json").read_text(encoding="utf-8"))
 
 
 def test_anonymous_leaves_dicom_out_and_says_so(dicom, tmp_path):

@@ -26,8 +26,10 @@ from msdnet.reporting.result_folder import check_out, replaced_folder
 from msdnet.reporting.structured_report import write_structured_report
 from msdnet.reporting.texts import TEXTS
 from msdnet.scans import read_scan, write_labels, write_lungs
+from msdnet.scans.acquisition import Acquisition, read_acquisition
 from msdnet.scans.privacy import public_name
 from msdnet.scans.scan import Scan, ScanInput
+from msdnet.scans.subject import identify_subject
 from msdnet.slices import to_canonical
 
 if TYPE_CHECKING:
@@ -159,7 +161,8 @@ def _write(
             with_dicom="segmentation" in written,
         )
     clock.enter("report")
-    notes = _notes(segmentation, lungs, absent)
+    acquisition = read_acquisition(scan)
+    notes = _notes(segmentation, lungs, acquisition, absent)
     tables = write_measures(measures, folder) | write_lung_tables(
         lungs.measures, lungs.absent, measures, public_name(scan), folder
     )
@@ -202,15 +205,21 @@ def _write(
         options=options,
         notes=notes,
         absences=absences,
+        acquisition=acquisition if scan.source.kind == "dicom" else None,
+        subject=None if options["anonymous"] else identify_subject(scan),
     )
     return measures, notes, files
 
 
-def _notes(segmentation: Segmentation, lungs: ScanLungs, seg_absent: str | None) -> tuple[str, ...]:
+def _notes(
+    segmentation: Segmentation, lungs: ScanLungs, acquisition: Acquisition, seg_absent: str | None
+) -> tuple[str, ...]:
     """Every finding once, without patient data, in the order in which it came up."""
     scan: Scan = segmentation.scan
     notes = [*scan.notes, *segmentation.notes]
     titles = {c.name: c.title.lower() for c in segmentation.schema.classes} | {ANY_LESION: TEXTS["any_lesion"].lower()}
+    if acquisition.is_sharp:
+        notes.append(TEXTS["sharp_kernel"].format(kernel=acquisition.kernel))
     notes += lung_notes(lungs, segmentation.labels)
     for trust in segmentation.trust:
         if trust.review:

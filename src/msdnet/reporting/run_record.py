@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import sys
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from msdnet import __version__
 from msdnet.files import RUN_RECORD, TOOL
+from msdnet.reporting.privacy import without_patient_data
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
+    from msdnet.scans.acquisition import Acquisition
     from msdnet.scans.scan import Scan
+    from msdnet.scans.subject import Subject
 
 _AXES = ("slice", "row", "column")
 _LIBRARIES = ("torch", "timm", "numpy", "highdicom", "pydicom", "nibabel")
@@ -30,6 +34,8 @@ def write_run_record(
     options: Mapping[str, object],
     notes: tuple[str, ...] = (),
     absences: Mapping[str, str] | None = None,
+    acquisition: Acquisition | None = None,
+    subject: Subject | None = None,
 ) -> None:
     """Writes run.json, which also marks the folder as a whole result of msdnet.
 
@@ -43,6 +49,8 @@ def write_run_record(
         seconds: Wall time per stage.
         options: What the caller asked for; plain values without paths or UIDs.
         notes: Findings, as in the report.
+        acquisition: How the series was taken.
+        subject: Who was scanned and when, as the site alone can tell.
         absences: Role of each file that could not be written -> why; empty for one that was.
     """
     from msdnet.slices import to_canonical  # imports torch, which reading a record does not need
@@ -77,6 +85,11 @@ def write_run_record(
         "platform": f"{platform.system()} {platform.machine()}",
         "libraries": {name: _version_of(name) for name in _LIBRARIES},
     }
+    if acquisition is not None:
+        told = dataclasses.asdict(acquisition)
+        record["acquisition"] = {k: without_patient_data(v, scan) if isinstance(v, str) else v for k, v in told.items()}
+    if subject is not None:
+        record["subject"] = dataclasses.asdict(subject)
     record |= {f"{role}_absent": reason for role, reason in (absences or {}).items() if reason}
     text = json.dumps(record, indent=2, ensure_ascii=False)
     (folder / RUN_RECORD).write_text(text + "\n", encoding="utf-8")

@@ -123,6 +123,8 @@ TEXTS: dict[str, str] = {
     "seg_absent": "No DICOM SEG was written: {reason}",
     "dicom_inside": "The folder of this report contains DICOM with patient data. This page itself contains none.",
     "no_dicom_inside": "The folder of this report contains no DICOM and no patient's name, number or date.",
+    "sharp_kernel": "The scan was reconstructed with a sharp kernel ({kernel}): its noise and edges change densities, "
+    "and mean HU, mass, PHO and what is marked with them.",
     "review": "Review {title}: {reason}.",
     "grey_finding": (
         "The scan was read as grey levels, not Hounsfield units: no density is given, and pictures that show chest "
