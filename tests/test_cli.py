@@ -98,7 +98,7 @@ def test_one_scan_goes_straight_into_the_folder(fake, tmp_path, capsys):
 def test_several_scans_go_into_folders_of_their_names(fake, tmp_path, capsys):
     inputs = [write_nifti(tmp_path / "a.nii.gz"), write_nifti(tmp_path / "b.nii", seed=1)]
     assert run("segment", *inputs, "-o", tmp_path / "out") == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b", "scans.csv"]
     assert (tmp_path / "out" / "b" / "run.json").is_file()
     printed = capsys.readouterr().out
     assert printed.count("Report: ") == 2
@@ -108,7 +108,7 @@ def test_several_scans_go_into_folders_of_their_names(fake, tmp_path, capsys):
 def test_the_console_says_which_input_went_into_a_folder_named_by_its_hash(fake, tmp_path, capsys):
     write_phantom_dicom(make_phantom(shape=(6, 48, 48)), tmp_path / "PHANTOM_SYNTHETIC")
     assert run("segment", tmp_path / "PHANTOM_SYNTHETIC", write_nifti(tmp_path / "b.nii"), "-o", tmp_path / "out") == 0
-    (folder,) = (path for path in (tmp_path / "out").iterdir() if path.name != "b")
+    (folder,) = (path for path in (tmp_path / "out").iterdir() if path.name not in ("b", "scans.csv"))
     assert len(folder.name) == 12
     assert f"{tmp_path / 'PHANTOM_SYNTHETIC'} -> {folder}" in capsys.readouterr().out
     assert not any(b"PHANTOM_SYNTHETIC" in path.read_bytes() for path in folder.iterdir())
@@ -181,7 +181,7 @@ def test_one_bad_scan_costs_only_itself(fake, tmp_path, capsys):
     content = write_nifti(tmp_path / "cut.nii").read_bytes()
     (tmp_path / "cut.nii").write_bytes(content[: len(content) // 2])
     assert run("segment", tmp_path / "cut.nii", tmp_path / "whole.nii", "-o", tmp_path / "out") == 2
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["scans.csv", "whole"]
     printed, errors = capsys.readouterr()
     assert "whole" in printed
     assert f"1 of 2 inputs failed: {tmp_path / 'cut.nii'}" in errors
@@ -202,7 +202,7 @@ def test_an_unexpected_failure_of_one_scan_ends_with_1(fake, tmp_path, monkeypat
     monkeypatch.setattr(FakeSegmenter, "segment", fail_first)
     inputs = [write_nifti(tmp_path / "a.nii"), write_nifti(tmp_path / "b.nii", seed=1)]
     assert run("segment", *inputs, "-o", tmp_path / "out") == 1
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b", "scans.csv"]
     assert "surprise" in capsys.readouterr().err
 
 
@@ -458,3 +458,14 @@ def test_a_mask_of_the_lungs_is_taken_and_told_without_its_path(fake, tmp_path):
     assert record["options"]["lung_scheme"] == "left-right"
     for path in (tmp_path / "out").iterdir():
         assert b"secretname" not in path.read_bytes(), path.name
+
+
+def test_several_scans_have_their_lines_in_one_table(fake, tmp_path, capsys):
+    scans = [write_nifti(tmp_path / f"{name}.nii", seed) for seed, name in enumerate("ab")]
+    content = write_nifti(tmp_path / "cut.nii").read_bytes()
+    (tmp_path / "cut.nii").write_bytes(content[: len(content) // 2])
+    assert run("segment", *scans, tmp_path / "cut.nii", "-o", tmp_path / "out") == 2
+    first, *lines = (tmp_path / "out" / "scans.csv").read_text(encoding="utf-8").splitlines()
+    assert first.startswith("scan,slices,ggo_ml,")
+    assert [line.split(",")[0] for line in lines] == ["a", "b"]
+    assert str(tmp_path / "out" / "scans.csv") in capsys.readouterr().out

@@ -15,12 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from msdnet.config import Preprocessing
-from msdnet.scans.scan import Scan
+from msdnet.scans.scan import CANONICAL, Scan
 
 Array = np.ndarray[Any, Any]
-
-
-CANONICAL = "HPL"  # slices from feet to head, rows to posterior, columns to the patient's left
 
 
 def to_canonical(scan: Scan, array: Array | None = None) -> hd.Volume:

@@ -51,6 +51,10 @@ def segment(arguments: argparse.Namespace) -> int:
 
     with progress_bar(len(scan_inputs), quiet=arguments.quiet) as advance:
         results, failures = _segment_all(scan_inputs, arguments, advance)
+    if several and results:
+        from msdnet.reporting import join_scan_lines
+
+        join_scan_lines([result.folder for _, result in results], arguments.out / "scans.csv")
     if not arguments.quiet:
         for scan_input, result in results:
             if several:
@@ -58,6 +62,8 @@ def segment(arguments: argparse.Namespace) -> int:
             _print_result(result)
     for scan_input, error in failures:
         report_failure(error, arguments.debug, name=scan_input.shown if several else "")
+    if several and results and not arguments.quiet:
+        print(f"\nAll scans: {arguments.out / 'scans.csv'}")
     if failures and several:
         names = ", ".join(scan_input.shown for scan_input, _ in failures)
         complain(f"{len(failures)} of {len(scan_inputs)} inputs failed: {names}")

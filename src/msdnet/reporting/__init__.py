@@ -11,17 +11,25 @@ from msdnet.deferred import deferred
 
 if TYPE_CHECKING:
     from msdnet.reporting.html import write_report
-    from msdnet.reporting.lung_tables import write_lung_tables
+    from msdnet.reporting.lung_tables import join_scan_lines, write_lung_tables
     from msdnet.reporting.measures import write_measures
     from msdnet.reporting.overview import draw_overview
     from msdnet.reporting.run_record import write_run_record
 
-__all__ = ["draw_overview", "write_lung_tables", "write_measures", "write_report", "write_run_record"]
+__all__ = [
+    "draw_overview",
+    "join_scan_lines",
+    "write_lung_tables",
+    "write_measures",
+    "write_report",
+    "write_run_record",
+]
 
 __getattr__ = deferred(
     __name__,
     {
         "draw_overview": "overview",
+        "join_scan_lines": "lung_tables",
         "write_lung_tables": "lung_tables",
         "write_measures": "measures",
         "write_report": "html",

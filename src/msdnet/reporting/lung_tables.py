@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msdnet.files import whole_file
 from msdnet.quantification import LesionMeasure
 from msdnet.quantification.lung_measures import LungMeasures
 
@@ -47,6 +48,16 @@ def write_lung_tables(
     (folder / "lungs.json").write_text(json.dumps(_as_json(lungs), indent=2) + "\n", encoding="utf-8")
     _write_csv(folder / "regions.csv", _region_lines(lungs))
     return files | {"lungs_json": "lungs.json", "regions_csv": "regions.csv"}
+
+
+def join_scan_lines(folders: Sequence[Path], path: Path) -> None:
+    """Writes the lines of several results' scan.csv into one file; all are of one schema."""
+    lines = []
+    for folder in folders:
+        with (folder / "scan.csv").open(encoding="utf-8", newline="") as file:
+            lines += list(csv.DictReader(file))
+    with whole_file(path) as unfinished:
+        _write_csv(unfinished, lines)
 
 
 def _as_json(lungs: LungMeasures) -> dict[str, Any]:

@@ -11,11 +11,10 @@ import numpy as np
 import SimpleITK
 
 from msdnet.errors import ScanError
-from msdnet.scans.scan import Scan
+from msdnet.scans.scan import CANONICAL, Scan
 
 Array = np.ndarray[Any, Any]
 
-CANONICAL = "HPL"
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAX_SHIFT = 0.1  # of the smallest voxel side: files of one grid differ by the rounding of their headers
 _ITK = (".nrrd", ".nhdr", ".mha", ".mhd")

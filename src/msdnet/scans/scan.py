@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 Intensity = Literal["HU", "grey"]
 Kind = Literal["dicom", "volume", "picture"]
 
+CANONICAL = "HPL"  # axes: slices from feet to head, rows to the back, columns to the patient's left
+
 
 @dataclass(frozen=True)
 class Source:
