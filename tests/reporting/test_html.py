@@ -71,6 +71,7 @@ def test_the_report_tells_of_each_lung(make_segmentation, write_page):
     assert rows["Right lung"][1:4] == ["12", "0.1", "12"]
     assert rows["Left lung"][1:] == ["0", "0", "0", "–", "0", "0", "–"]  # no thirds of lungs that are cut off
     assert "The scan does not hold the lungs whole" in page.text
+    assert "By density alone, 0 % of the lungs lie between" in page.text
     assert "Lung opacity" not in page.text
 
 

@@ -30,6 +30,7 @@ def test_the_tables_hold_the_figures(make_segmentation, tmp_path):
     record = tables["lungs.json"]
     assert record["absent"]["opacity_percent"] == "cut"  # lung on every slice of the scan
     assert record["findings"]["cut"] == ["lower", "upper"]
+    assert record["aeration_percent"]["lungs"]["normal"] == 100  # all of it has -850 HU
     assert (record["opacity_percent"], record["carina_slice"]) == (None, None)
     right = next(r for r in record["regions"] if r["name"] == "right")
     assert right["voxels"] == measures.region("right").voxels

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from msdnet.labels import ANY_LESION, LabelSchema
+from msdnet.quantification.aeration import measure_aeration
 from msdnet.quantification.lung_checks import LungFindings, check_lungs
 from msdnet.quantification.lungs import LEFT, RIGHT, Lungs
 from msdnet.quantification.regions import Region, RegionCounts, all_regions, count_regions, lobe_regions
@@ -87,6 +88,7 @@ class LungMeasures:
         findings: What looks wrong about the lungs.
         carina: Its axial slice, from the feet; None where it was not found.
         outside_voxels: Lesion voxels outside the lungs, in none of the figures above.
+        aeration: Percent of the lungs, and of each class, of each degree of `AERATION`: by density alone.
     """
 
     regions: tuple[RegionMeasure, ...]
@@ -100,6 +102,7 @@ class LungMeasures:
     absent: Mapping[str, str] = field(default_factory=dict)
     carina: int | None = None
     outside_voxels: int = 0
+    aeration: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def region(self, name: str) -> RegionMeasure:
         """The region of a name."""
@@ -154,9 +157,16 @@ def measure_lungs(
     if lobes is not None:
         of_lobes = _measure_lobes(hu, labels, lobes, names, spacing_mm, schema.num_classes, voxel_ml)
     figures, absent = _figures(counts, schema, thirds, zones, of_lobes)
+    aeration = measure_aeration(hu, labels, sides, schema)
     outside = int(counts.voxels[:, 0, :, 1:].sum())
     return LungMeasures(
-        (*regions, *of_lobes), findings, **figures, absent=absent, carina=carina, outside_voxels=outside
+        (*regions, *of_lobes),
+        findings,
+        **figures,
+        absent=absent,
+        carina=carina,
+        outside_voxels=outside,
+        aeration=aeration,
     )
 
 

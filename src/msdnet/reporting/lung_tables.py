@@ -65,6 +65,7 @@ def _as_json(lungs: LungMeasures) -> dict[str, Any]:
         **{key: _rounded(getattr(lungs, key)) for key in SCORES},
         "absent": dict(lungs.absent),
         "findings": dataclasses.asdict(lungs.findings) | {"cut": list(lungs.findings.cut)},
+        "aeration_percent": {name: _all_rounded(of) for name, of in lungs.aeration.items()},
         "carina_slice": None if lungs.carina is None else lungs.carina + 1,
         "lesion_voxels_outside_lungs": lungs.outside_voxels,
         "regions": [

@@ -8,6 +8,7 @@ import numpy as np
 
 from msdnet.labels import LabelSchema
 from msdnet.quantification import LungMeasures, ScanLungs
+from msdnet.quantification.aeration import compromised_percent
 from msdnet.quantification.lung_measures import RegionMeasure
 from msdnet.reporting.numbers import format_count, format_ml, format_share
 from msdnet.reporting.texts import TEXTS
@@ -49,7 +50,8 @@ def lung_section(lungs: ScanLungs, schema: LabelSchema) -> dict[str, Any]:
         ]
     rows = [_row(measures, measures.region(name), with_ml=with_ml) for name in _ROWS]
     origin = TEXTS["lungs_given"].format(scheme=lungs.given) if lungs.given else TEXTS["lungs_found"]
-    words = [origin, TEXTS["lungs_note"], *_scores(measures)]
+    by_density = TEXTS["compromised"].format(percent=format_share(compromised_percent(measures.aeration) / 100))
+    words = [origin, TEXTS["lungs_note"], by_density, *_scores(measures)]
     return {"columns": columns, "rows": rows, "text": " ".join(words)}
 
 

@@ -94,6 +94,7 @@ TEXTS: dict[str, str] = {
     "lungs_given": "Lungs from a mask that was given (scheme {scheme}); the network sees the scan without it.",
     "lungs_note": "Percentages are of the region, thirds of a lung's height from above, peripheral within 20 mm of the "
     "chest wall. Lesions: pieces of at least 0.1 ml; largest: in-plane diameter.",
+    "compromised": "By density alone, {percent} of the lungs lie between −500 and +100 HU.",
     "absent_cut": "The scan does not hold the lungs whole: opacity (PO, PHO) and scores of whole lungs are left out.",
     "absent_lobes": "The severity scores by lobe need a mask of the lobes.",
     "lungs_absent_grey": "No figures of the lungs: these need Hounsfield units.",
