@@ -18,6 +18,7 @@ from msdnet.quantification import (
     measure_scan_lungs,
 )
 from msdnet.reporting import draw_overview, write_lung_tables, write_measures, write_report, write_run_record
+from msdnet.reporting.encapsulated_pdf import write_encapsulated_pdf
 from msdnet.reporting.front_views import can_be_drawn, draw_front_views
 from msdnet.reporting.lungs import lung_notes
 from msdnet.reporting.pdf import write_pdf
@@ -75,6 +76,7 @@ def segment_study(
     window: tuple[float, float] | None = None,
     grey: bool = False,
     anonymous: bool = False,
+    dicom_pdf: bool = False,
     in_subfolder: bool = False,
     given_lungs: GivenLungs | None = None,
     progress: Progress | None = None,
@@ -92,6 +94,7 @@ def segment_study(
         window: Grey window (low, high) for pictures and volumes that are not in HU.
         grey: Take the intensities as grey levels.
         anonymous: Leave out DICOM files, which carry the patient's data.
+        dicom_pdf: Write the PDF as DICOM, too, where there are both.
         given_lungs: A mask of the lungs from elsewhere, and the levels of the anatomical zones.
         in_subfolder: Write into `out/<the input's name without patient data>`, as for one of several inputs.
         progress: Called with the stage and the share of the whole that is done, 0 to 1.
@@ -120,6 +123,7 @@ def segment_study(
         "flips": bool(getattr(segmenter, "flips", False)),
         "all_slices": bool(getattr(segmenter, "all_slices", False)),
         "anonymous": anonymous,
+        "dicom_pdf": dicom_pdf,
         "lung_scheme": given_lungs.scheme or None,
         "zone_slices": [n + 1 for n in (given_lungs.carina, given_lungs.veins) if n is not None] or None,
     }
@@ -197,6 +201,9 @@ def _write(
     absences["pdf"] = write_pdf(folder / files["report"], folder / "report.pdf")
     if not absences["pdf"]:
         files["pdf"] = "report.pdf"
+    if options["dicom_pdf"] and {"pdf", "segmentation"} <= set(files):
+        files["dicom_pdf"] = "report.dcm"
+        write_encapsulated_pdf(folder / files["pdf"], folder / files["segmentation"], folder / files["dicom_pdf"])
     write_run_record(
         segmentation,
         folder,

@@ -146,6 +146,24 @@ def test_headers_that_make_a_report_impossible_cost_it_alone(tmp_path, monkeypat
     assert (tmp_path / "out" / "report.html").is_file()
 
 
+def test_the_report_goes_into_the_study_as_encapsulated_pdf(result, tmp_path, require_tool):
+    pytest.importorskip("weasyprint", reason='needs the extra "pdf"')
+    for name in ("a", "b"):
+        segment_study(find_scans([result.parent / "ct"])[0], tmp_path / name, TruthSegmenter(), dicom_pdf=True)
+    document = pydicom.dcmread(tmp_path / "a" / "report.dcm")
+    source = pydicom.dcmread(next((result.parent / "ct").iterdir()))
+    assert (
+        document.EncapsulatedDocument[: document.EncapsulatedDocumentLength]
+        == (tmp_path / "a" / "report.pdf").read_bytes()
+    )
+    assert (document.StudyInstanceUID, document.PatientID) == (source.StudyInstanceUID, source.PatientID)
+    command = [require_tool("dciodvfy"), "-new", tmp_path / "a" / "report.dcm"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not [line for line in (run.stdout + run.stderr).splitlines() if line.startswith("Error")]
+    assert (tmp_path / "b" / "report.dcm").read_bytes() == (tmp_path / "a" / "report.dcm").read_bytes()
+    assert not (result / "report.dcm").exists()
+
+
 def test_a_class_that_is_not_marked_has_no_group(tmp_path):
     class Nothing(TruthSegmenter):
         def segment(self, scan, progress=None):

@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--zone-slices", metavar="CARINA,VEINS", type=_slices,
         help="slices of carina and inferior pulmonary veins, as the report numbers them, for the anatomical zones",
     )  # fmt: skip
+    child.add_argument("--dicom-pdf", action="store_true", help="write the PDF as DICOM, too, for DICOM input")
     child.add_argument("--anonymous", action="store_true", help="write no DICOM, which would carry the patient's data")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 

@@ -117,6 +117,7 @@ def _segment_all(
                 window=arguments.window,
                 grey=arguments.grey,
                 anonymous=arguments.anonymous,
+                dicom_pdf=arguments.dicom_pdf,
                 given_lungs=given,
                 in_subfolder=len(scan_inputs) > 1,
                 progress=tell,
