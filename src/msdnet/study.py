@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msdnet.files import file_sha256
 from msdnet.labels import ANY_LESION
 from msdnet.quantification import (
     GivenLungs,
@@ -125,6 +126,7 @@ def segment_study(
         "anonymous": anonymous,
         "dicom_pdf": dicom_pdf,
         "lung_scheme": given_lungs.scheme or None,
+        "lung_mask_sha256": None if given_lungs.mask is None else file_sha256(given_lungs.mask),
         "zone_slices": [n + 1 for n in (given_lungs.carina, given_lungs.veins) if n is not None] or None,
     }
     with replaced_folder(folder) as unfinished:
@@ -163,7 +165,9 @@ def _write(
             weights_name=segmentation.weights_name,
             weights_sha256=segmentation.weights_sha256,
             with_dicom="segmentation" in written,
+            given=given_lungs.mask is not None,
         )
+        absences["lungs_segmentation"] = written.pop("lungs_segmentation_absent", "")
     clock.enter("report")
     acquisition = read_acquisition(scan)
     notes = _notes(segmentation, lungs, acquisition, absent)

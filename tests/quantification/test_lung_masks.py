@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import nibabel as nib
@@ -15,31 +16,36 @@ from msdnet.quantification.lungs import LEFT, RIGHT
 
 PHANTOM = make_phantom(4, shape=(40, 96, 96))
 SCAN = to_scan(PHANTOM)
+MM = (5.0, 1.0, 1.0)
 
 
 def test_each_scheme_says_which_lobe_a_number_is() -> None:
     mask = np.array([[[0, 1, 2, 3, 4, 5]]])
-    lungs, lobes = lungs_from_mask(mask, "lungmask-lobes")
+    lungs, lobes = lungs_from_mask(mask, "lungmask-lobes", mask, MM)
     assert lungs.sides.tolist() == [[[0, LEFT, LEFT, RIGHT, RIGHT, RIGHT]]]
     assert lobes.tolist() == [[[0, 4, 5, 1, 2, 3]]]  # right upper, middle and lower lobe are 1 to 3, left 4 and 5
-    other, same = lungs_from_mask(np.where(mask > 0, mask + 9, 51), "totalsegmentator")  # 51 is the heart
+    other, same = lungs_from_mask(np.where(mask > 0, mask + 9, 51), "totalsegmentator", mask, MM)  # 51 is the heart
     assert (other.sides.tolist(), same.tolist()) == (lungs.sides.tolist(), lobes.tolist())
-    sides, none = lungs_from_mask(np.array([[[0, 1, 2]]]), "left-right")
+    sides, none = lungs_from_mask(np.array([[[0, 1, 2]]]), "left-right", mask, MM)
     assert (sides.sides.tolist(), none) == ([[[0, RIGHT, LEFT]]], None)
 
 
 def test_a_binary_mask_is_parted() -> None:
-    lungs, _ = lungs_from_mask((PHANTOM.lungs > 0).astype(np.int32), "binary")
+    lungs, _ = lungs_from_mask((PHANTOM.lungs > 0).astype(np.int32), "binary", PHANTOM.voxels_hu, PHANTOM.spacing_mm)
     assert np.mean(lungs.sides == PHANTOM.lungs) > 0.999
+    for side in (RIGHT, LEFT):
+        one = (PHANTOM.lungs == side).astype(np.int32)
+        lungs, _ = lungs_from_mask(one, "binary", PHANTOM.voxels_hu, PHANTOM.spacing_mm)
+        assert set(np.unique(lungs.sides)) == {0, side}
 
 
 def test_a_mask_of_another_scheme_is_refused() -> None:
     with pytest.raises(SchemaError, match=r"numbers 1, 2, 7(.|\n)*--lung-scheme"):
-        lungs_from_mask(np.array([[[1, 2, 7]]]), "left-right")
+        lungs_from_mask(np.array([[[1, 2, 7]]]), "left-right", PHANTOM.voxels_hu, MM)
     with pytest.raises(SchemaError, match="numbers 51"):
-        lungs_from_mask(np.array([[[0, 51]]]), "totalsegmentator")
+        lungs_from_mask(np.array([[[0, 51]]]), "totalsegmentator", PHANTOM.voxels_hu, MM)
     with pytest.raises(OptionError, match="lobes"):
-        lungs_from_mask(np.array([[[1]]]), "lobes")
+        lungs_from_mask(np.array([[[1]]]), "lobes", PHANTOM.voxels_hu, MM)
 
 
 def test_a_given_mask_is_measured_as_it_is_and_lobes_give_the_scores(tmp_path: Path) -> None:
@@ -69,6 +75,15 @@ def test_a_given_mask_is_measured_as_it_is_and_lobes_give_the_scores(tmp_path: P
     assert found.measures.ct_severity == points.sum()
     assert found.measures.zone_score is not None
     assert found.measures.absent == {}
+
+
+def test_what_could_not_be_used_is_refused_beforehand() -> None:
+    with pytest.raises(OptionError, match="one level of the zones alone"):
+        check_given_lungs(GivenLungs(veins=10), SCAN)
+    grey = dataclasses.replace(SCAN, intensity="grey")
+    with pytest.raises(OptionError, match="grey levels"):
+        check_given_lungs(GivenLungs(Path("m.nii"), "binary"), grey)
+    check_given_lungs(GivenLungs(), grey)
 
 
 def test_zones_of_slices_that_the_scan_has_not_are_refused_beforehand() -> None:

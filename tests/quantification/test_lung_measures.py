@@ -97,6 +97,15 @@ def test_a_scan_that_cuts_the_lungs_off_has_no_figures_of_whole_lungs() -> None:
     assert found.region("lungs").percent("any_lesion") == pytest.approx(100 * 1580 / 32400)
 
 
+def test_marks_outside_the_lungs_leave_the_figures_of_whole_lungs_out() -> None:
+    hu, labels, lungs = _scene()
+    labels[5, 0:10, 0:20] = 1  # 200 of 1,780
+    found = measure_lungs(hu, labels, lungs, SCHEMA, SPACING_MM)
+    assert found.opacity_percent is None
+    assert set(found.absent.values()) == {"outside"}
+    assert found.region("lungs").percent("any_lesion") == pytest.approx(100 * 1580 / 32400)
+
+
 def test_a_tip_that_is_cut_off_does_not_matter() -> None:
     falling = np.array([10.0, 20, 30, 40, 50, 60, 70, 80, 90, 80, 40, 0])
     assert cut_share(falling, 15.0) == pytest.approx(5 / 575)  # a triangle of 10 x 1 / 2 is missing

@@ -96,3 +96,29 @@ def test_without_lungs_there_are_none() -> None:
     lungs = segment_lungs(np.full((6, 40, 40), 30, np.int16), (5.0, 2.0, 2.0))
     assert not lungs.sides.any()
     assert lungs.carina is None
+
+
+@pytest.mark.parametrize(("columns", "side"), [(slice(0, 126), RIGHT), (slice(102, None), LEFT)])
+def test_one_lung_in_the_picture_is_one_lung(phantom: Phantom, columns: slice, side: int) -> None:
+    hu, labels, true = (a[:, :, columns] for a in (phantom.voxels_hu, phantom.labels, phantom.lungs))
+    sides = segment_lungs(hu, phantom.spacing_mm, labels).sides
+    other = RIGHT + LEFT - side
+    assert _dice(sides == side, true == side) > 0.97
+    assert np.count_nonzero(sides == other) < 1.5 * np.count_nonzero(true == other) + 50
+
+
+def test_a_white_lung_is_where_it_is_marked(phantom: Phantom) -> None:
+    white = phantom.lungs == LEFT
+    hu, labels = phantom.voxels_hu.copy(), phantom.labels.copy()
+    hu[white], labels[white] = 30, 3
+    sides = segment_lungs(hu, phantom.spacing_mm, labels).sides
+    assert _dice(sides == LEFT, white) > 0.95
+    assert _dice(sides == RIGHT, phantom.lungs == RIGHT) > 0.95
+
+
+def test_the_trachea_is_found_off_the_pictures_middle(phantom: Phantom) -> None:
+    usual = segment_lungs(phantom.voxels_hu, phantom.spacing_mm, phantom.labels)
+    wide = np.pad(phantom.voxels_hu, ((0, 0), (0, 0), (0, 80)), constant_values=-1000)
+    found = segment_lungs(wide, phantom.spacing_mm, np.pad(phantom.labels, ((0, 0), (0, 0), (0, 80))))
+    assert found.carina == usual.carina
+    assert np.mean(found.sides[:, :, :224] == usual.sides) > 0.999

@@ -38,7 +38,7 @@ def make_segmentation() -> Callable[..., Segmentation]:
         affine[:3, 3] = 3.0, 4.0, -50.0
         array = np.full((num_slices, 60, 80), 40, np.int16)
         array[:, :3], array[:, -3:] = -1000, -1000
-        array[:, 15:45, 10:70] = -850
+        array[:, 15:45, 10:38] = array[:, 15:45, 42:70] = -850
         labels = np.zeros(array.shape, np.uint8)
         if marked:
             labels[num_slices // 4 : num_slices // 2 + 1, 20:40, 12:30] = 1

@@ -66,9 +66,9 @@ def write_page(tmp_path):
 def test_the_report_tells_of_each_lung(make_segmentation, write_page):
     page = write_page(make_segmentation())
     rows = {row[0]: row[1:] for row in page.rows if row}
-    # each lung: 20 slices of 30 rows x 30 columns of 2.25 mm³; marked in the right one: 6 x 20 x 18, 25 as the other
-    assert rows["Right lung"][0] == rows["Left lung"][0] == "40.5"
-    assert rows["Right lung"][1:4] == ["12", "0.1", "12"]
+    # each lung: 20 slices of 30 rows x 28 columns of 2.25 mm³; marked in the right one: 6 x 20 x 18, 25 as the other
+    assert rows["Right lung"][0] == rows["Left lung"][0] == "37.8"
+    assert rows["Right lung"][1:4] == ["13", "0.1", "13"]
     assert rows["Left lung"][1:] == ["0", "0", "0", "–", "0", "0", "–"]  # no thirds of lungs that are cut off
     assert "The scan does not hold the lungs whole" in page.text
     assert "By density alone, 0 % of the lungs lie between" in page.text
@@ -104,6 +104,7 @@ def test_whole_lungs_have_a_headline_figure_and_a_score(make_segmentation, write
     [
         ({"grey": True}, "these need Hounsfield units"),
         ({"orientation_known": False, "kind": "volume"}, "states no orientation"),
+        ({"spacing_known": False}, "states no pixel spacing"),
     ],
 )
 def test_without_lungs_the_report_says_why(make_segmentation, write_page, options, words):

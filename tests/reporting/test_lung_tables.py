@@ -54,8 +54,8 @@ def test_every_scan_of_a_schema_has_the_same_columns(make_segmentation, tmp_path
     assert columns[0] == columns[1] == columns[2] == columns[3]
     assert [tables["scan.csv"][0]["lungs_absent"] for tables in (grey, turned)] == ["grey", "orientation"]
     assert list(grey) == ["scan.csv"]
-    assert unknown["scan.csv"][0]["lungs_lung_ml"] == ""
-    assert unknown["scan.csv"][0]["right_ggo_percent"] == whole["scan.csv"][0]["right_ggo_percent"]
+    assert unknown["scan.csv"][0]["lungs_absent"] == "spacing"
+    assert (unknown["scan.csv"][0]["lungs_cut"], whole["scan.csv"][0]["lungs_cut"]) == ("", "lower upper")
 
 
 def test_a_schema_with_one_class_has_it_once(make_segmentation, tmp_path):

@@ -73,7 +73,19 @@ def test_without_its_library_it_is_left_out_with_the_reason(report, tmp_path, mo
     assert not (tmp_path / "a").exists()
 
 
+def test_a_page_that_cannot_be_set_costs_the_pdf_alone(report, tmp_path, monkeypatch):
+    weasyprint = pytest.importorskip("weasyprint", reason='needs the extra "pdf"')
+
+    def fail(*_, **__):
+        raise KeyError("font")
+
+    monkeypatch.setattr(weasyprint.HTML, "render", fail)
+    assert "could not be set (KeyError)" in write_pdf(report(), tmp_path / "a")
+
+
 def test_a_front_is_drawn_only_of_what_has_one(make_segmentation, tmp_path):
+    assert can_be_drawn(make_segmentation())
     assert not can_be_drawn(make_segmentation(num_slices=1))
+    assert not can_be_drawn(make_segmentation(spacing=(20.0, 1.5, 0.75)))  # a tower of 400 x 60 mm
     assert not can_be_drawn(make_segmentation(spacing_known=False))
     assert not can_be_drawn(make_segmentation(orientation_known=False, kind="volume"))

@@ -14,6 +14,7 @@ import pytest
 from msdnet.data.phantom import make_phantom, write_phantom_dicom
 from msdnet.labels import get_schema
 from msdnet.prediction import Segmentation
+from msdnet.quantification import GivenLungs
 from msdnet.reporting import structured_report
 from msdnet.reporting.structured_report import CODES, SCHEME
 from msdnet.scans import find_scans
@@ -60,7 +61,7 @@ def test_dcmqi_reads_the_figures_of_every_segment_back(result, tmp_path):
         assert found == {
             "118565006": (pytest.approx(measures[name]["volume_ml"], abs=1e-4), "ml"),
             "112031 Mean": (pytest.approx(measures[name]["mean_hu"], abs=0.01), "[hnsf'U]"),
-            "112031 Standard Deviation": (in_lungs["sd_hu"], "[hnsf'U]"),
+            "112031 Standard Deviation": (pytest.approx(in_lungs["sd_hu"], abs=0.01), "[hnsf'U]"),
             "MASS": (in_lungs["mass_g"], "g"),
             "NUM_LESIONS": (in_lungs["num_lesions"], "1"),
             "LARGEST_DIAMETER": (in_lungs["largest_mm"], "mm"),
@@ -131,6 +132,25 @@ def test_a_repeat_gives_the_same_bytes(result, tmp_path):
     segment_study(find_scans([result.parent / "ct"])[0], tmp_path / "again", TruthSegmenter())
     for name in ("measures.dcm", "lungs.dcm", "segmentation.dcm"):
         assert (tmp_path / "again" / name).read_bytes() == (result / name).read_bytes()
+
+
+def test_other_levels_of_the_zones_give_another_report(result, tmp_path):
+    given = GivenLungs(carina=14, veins=9)
+    segment_study(find_scans([result.parent / "ct"])[0], tmp_path / "zones", TruthSegmenter(), given_lungs=given)
+    plain, zones = (pydicom.dcmread(folder / "measures.dcm") for folder in (result, tmp_path / "zones"))
+    assert plain.SOPInstanceUID != zones.SOPInstanceUID
+    assert (tmp_path / "zones" / "lungs.dcm").read_bytes() == (result / "lungs.dcm").read_bytes()
+
+
+@pytest.mark.parametrize("keyword", ["StudyDate", "StudyTime", "PatientID", "PatientBirthDate", "AccessionNumber"])
+def test_a_header_without_a_type_2_element_has_a_report(tmp_path, keyword):
+    write_phantom_dicom(PHANTOM, tmp_path / "ct")
+    for path in (tmp_path / "ct").iterdir():
+        header = pydicom.dcmread(path)
+        del header[keyword]
+        header.save_as(path)
+    segment_study(find_scans([tmp_path / "ct"])[0], tmp_path / "out", TruthSegmenter())
+    assert (tmp_path / "out" / "measures.dcm").is_file()
 
 
 def test_headers_that_make_a_report_impossible_cost_it_alone(tmp_path, monkeypatch):

@@ -49,6 +49,13 @@ def test_a_mask_of_a_dicom_series_and_one_in_nrrd(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "m.nrrd", scan), PHANTOM.lungs)
 
 
+def test_a_fourth_axis_of_length_one_and_a_grid_off_by_rounding_are_read(tmp_path: Path) -> None:
+    affine = _affine_ras()
+    affine[0, 1] += 0.002
+    path = _save(tmp_path / "m.nii", PHANTOM.lungs.transpose(2, 1, 0)[..., None], affine)
+    np.testing.assert_array_equal(read_mask(path, SCAN), PHANTOM.lungs)
+
+
 def test_whole_numbers_kept_as_fractions_are_read(tmp_path: Path) -> None:
     path = _save(tmp_path / "m.nii", PHANTOM.lungs.transpose(2, 1, 0).astype(np.float32))
     np.testing.assert_array_equal(read_mask(path, SCAN), PHANTOM.lungs)
@@ -67,5 +74,15 @@ def test_a_mask_on_another_grid_or_that_is_none_is_refused(tmp_path: Path) -> No
     (tmp_path / "text.nii.gz").write_text("no image")
     with pytest.raises(ScanError, match=r"text.nii.gz cannot be used"):
         read_mask(tmp_path / "text.nii.gz", SCAN)
+    sheared = _affine_ras()
+    sheared[0, 1] = 1.0
+    with pytest.raises(ScanError, match="right angles"):
+        read_mask(_save(tmp_path / "sheared.nii", PHANTOM.lungs.transpose(2, 1, 0), sheared), SCAN)
+    whole = _save(tmp_path / "cut.nii.gz", PHANTOM.lungs.transpose(2, 1, 0)).read_bytes()
+    (tmp_path / "cut.nii.gz").write_bytes(whole[:300] + b"x" * 40 + whole[340:])
+    with pytest.raises(ScanError, match=r"cut.nii.gz cannot be used"):
+        read_mask(tmp_path / "cut.nii.gz", SCAN)
+    with pytest.raises(ScanError, match="numbers that are none"):
+        read_mask(_save(tmp_path / "inf.nii", np.full(PHANTOM.lungs.shape[::-1], np.inf, np.float32)), SCAN)
     with pytest.raises(ScanError, match=r"absent.nrrd cannot be used"):
         read_mask(tmp_path / "absent.nrrd", SCAN)

@@ -25,6 +25,8 @@ def test_days_between_two_scans_of_one_person_are_right(tmp_path: Path, ct: Any)
     assert second.day - first.day == 8  # a leap year
     assert other.day != second.day
     assert "4711" not in first.key
+    namesake = _subject(tmp_path, ct, "d", PatientID="4711", PatientBirthDate="19500101", StudyDate="20200228")
+    assert namesake.key != first.key
 
 
 def test_another_site_has_another_key(tmp_path: Path, ct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +39,8 @@ def test_another_site_has_another_key(tmp_path: Path, ct: Any, monkeypatch: pyte
 
 def test_without_number_date_or_secret_there_is_none(tmp_path: Path, ct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _subject(tmp_path, ct, "a", PatientID="") is None
+    for number, name in enumerate(("ANONYMOUS", "0000", "Anon_01"[:4])):
+        assert _subject(tmp_path, ct, f"anonymous{number}", PatientID=name, StudyDate="20200228") is None
     assert _subject(tmp_path, ct, "b", PatientID="4711", StudyDate="") is None
     (tmp_path / "short").write_bytes(b"short")
     monkeypatch.setenv("MSDNET_SITE_KEY", str(tmp_path / "short"))

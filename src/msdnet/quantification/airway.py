@@ -32,10 +32,12 @@ def find_airway(hu: Array, spacing_mm: tuple[float, float, float], body: Array) 
         body: Where air is not the room's.
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    columns = body.sum(axis=(0, 1))
+    middle = float(np.average(np.arange(len(columns)), weights=columns)) if columns.any() else 0.0
     smooth = ndimage.uniform_filter(hu.astype(np.float32), (1, 3, 3)) if max(spacing_mm[1:]) < 2 else hu
     for below in BELOW_HU:
         air = (smooth < below) & body
-        seed = _find_trachea(air, spacing_mm)
+        seed = _find_trachea(air, middle, spacing_mm)
         if seed is None:
             continue
         labels, _ = ndimage.label(air)
@@ -66,13 +68,12 @@ def find_carina(airway: Array, spacing_mm: tuple[float, float, float]) -> int | 
     return None
 
 
-def _find_trachea(air: Array, spacing_mm: tuple[float, float, float]) -> tuple[int, int, int] | None:
+def _find_trachea(air: Array, middle: float, spacing_mm: tuple[float, float, float]) -> tuple[int, int, int] | None:
     """A voxel of it: of the round pieces of air near the body's middle, on the upper half's slices, the longest column.
 
     Shapes: air (S, H, W) bool.
     """
     pixel_mm2 = spacing_mm[1] * spacing_mm[2]
-    middle = (air.shape[2] - 1) / 2
     found: list[tuple[int, int, int]] = []
     for index in range(len(air) - 1, len(air) // 3, -1):
         labels, _ = ndimage.label(air[index])

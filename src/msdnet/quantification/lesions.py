@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ class LesionMeasure:
         mean_hu: Their mean density in HU; None for grey scans and where there is no such voxel.
         trust: How far this can be trusted; None where nothing is marked or the weights have no calibration.
         num_slices: The number of all axial slices of the scan.
+        sd_hu: The standard deviation of their density, as the mean.
     """
 
     class_name: str
@@ -41,6 +43,7 @@ class LesionMeasure:
     mean_hu: float | None
     trust: Trust | None = None
     num_slices: int = 1
+    sd_hu: float | None = None
 
     @property
     def voxel_interval(self) -> tuple[int, int] | None:
@@ -98,13 +101,16 @@ def measure_lesions(
     Raises:
         SchemaError: if the labels have another shape than the scan, or a number the schema does not know.
     """
-    counts, hu_sums = _per_slice(scan, labels, schema)
+    counts, hu_sums, hu_squares = _per_slice(scan, labels, schema)
     num_slices = len(counts)
     trust_in = {t.class_name: t for t in trust}
     measures = []
     for lesion in schema.classes:
         voxels = int(counts[:, lesion.index].sum())
         num_with = int(np.count_nonzero(counts[:, lesion.index]))
+        with_hu = bool(voxels) and scan.intensity == "HU"
+        mean = float(hu_sums[lesion.index] / voxels) if with_hu else None
+        square = float(hu_squares[lesion.index] / voxels) if with_hu else 0.0
         measures.append(
             LesionMeasure(
                 class_name=lesion.name,
@@ -112,7 +118,8 @@ def measure_lesions(
                 volume_ml=None if scan.voxel_ml is None else voxels * scan.voxel_ml,
                 num_slices_with_class=num_with,
                 share_of_slices_with_class=num_with / num_slices,
-                mean_hu=float(hu_sums[lesion.index] / voxels) if voxels and scan.intensity == "HU" else None,
+                mean_hu=mean,
+                sd_hu=None if mean is None else math.sqrt(max(0.0, square - mean**2)),
                 trust=trust_in.get(lesion.name),
                 num_slices=num_slices,
             )
@@ -131,8 +138,8 @@ def count_lesion_voxels(scan: Scan, labels: np.ndarray[Any, Any], schema: LabelS
 
 def _per_slice(
     scan: Scan, labels: np.ndarray[Any, Any], schema: LabelSchema
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Voxel counts (slices, 1 + classes) and the sum of intensities per label, one slice at a time."""
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Voxel counts (slices, 1 + classes), and sums of intensities and of their squares per label, slice by slice."""
     if labels.shape != scan.voxels.shape:
         raise SchemaError(
             "the label map does not lie on the scan's grid",
@@ -142,7 +149,7 @@ def _per_slice(
         )
     label_slices, voxel_slices = to_canonical(scan, labels).array, to_canonical(scan, scan.voxels).array
     counts = np.zeros((len(label_slices), schema.num_classes), np.int64)
-    sums = np.zeros(schema.num_classes)
+    sums, squares = np.zeros(schema.num_classes), np.zeros(schema.num_classes)
     for counted, label_slice, voxel_slice in zip(counts, label_slices, voxel_slices, strict=True):
         marked = label_slice != 0
         found = label_slice[marked].astype(np.intp)
@@ -155,5 +162,7 @@ def _per_slice(
             )
         counted += np.bincount(found, minlength=schema.num_classes)
         counted[0] = label_slice.size - found.size
-        sums += np.bincount(found, weights=voxel_slice[marked], minlength=schema.num_classes)
-    return counts, sums
+        values = voxel_slice[marked].astype(np.float64)
+        sums += np.bincount(found, weights=values, minlength=schema.num_classes)
+        squares += np.bincount(found, weights=values**2, minlength=schema.num_classes)
+    return counts, sums, squares

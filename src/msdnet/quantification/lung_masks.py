@@ -18,14 +18,18 @@ _LOBE = {name: number for number, name in enumerate(LOBES, start=1)}
 _OTHERS_ALLOWED = ("totalsegmentator",)
 
 
-def lungs_from_mask(mask: Array, scheme: str) -> tuple[Lungs, Array | None]:
+def lungs_from_mask(
+    mask: Array, scheme: str, hu: Array, spacing_mm: tuple[float, float, float]
+) -> tuple[Lungs, Array | None]:
     """The lungs, and the lobes by the numbers of `LOBES` where the scheme has them.
 
-    Shapes: mask (S, H, W) -> lobes (S, H, W) uint8.
+    Shapes: mask, hu (S, H, W) -> lobes (S, H, W) uint8.
 
     Args:
         mask: On canonical axes.
         scheme: A name in `LUNG_SCHEMES`.
+        hu: The scan, which tells the sides of a binary mask.
+        spacing_mm: Between slices, rows and columns.
 
     Raises:
         OptionError: if there is no such scheme.
@@ -49,7 +53,7 @@ def lungs_from_mask(mask: Array, scheme: str) -> tuple[Lungs, Array | None]:
             do="pass the scheme of the program that made it with --lung-scheme",
         )
     if scheme == "binary":
-        return Lungs(part_lungs(mask > 0)), None
+        return Lungs(part_lungs(mask > 0, hu, spacing_mm)), None
     lobes = np.zeros(mask.shape, dtype=np.uint8)
     sides = np.zeros(mask.shape, dtype=np.uint8)
     for number, part in meaning.items():

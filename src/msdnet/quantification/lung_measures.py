@@ -19,6 +19,9 @@ from msdnet.quantification.zones import LEVELS, Zones, find_shells, find_thirds,
 
 Array = np.ndarray[Any, Any]
 
+LARGEST_OUTSIDE = 0.05
+"""With more than this share of the marks outside the lungs, whole lungs have no figures."""
+
 
 @dataclass(frozen=True)
 class ClassInRegion:
@@ -84,7 +87,7 @@ class LungMeasures:
         ct_severity: CTSS, 0 to 25.
         zone_score: 0 to 72, of six anatomical zones.
         thirds_score: The same sum over thirds of each lung's height, which nobody has validated.
-        absent: Which of these figures are None, and why: "cut", "no_lobes", "no_zones".
+        absent: Which of these figures are None, and why: "cut", "outside", "no_lobes", "no_zones".
         findings: What looks wrong about the lungs.
         carina: Its axial slice, from the feet; None where it was not found.
         outside_voxels: Lesion voxels outside the lungs, in none of the figures above.
@@ -156,9 +159,11 @@ def measure_lungs(
     of_lobes = []
     if lobes is not None:
         of_lobes = _measure_lobes(hu, labels, lobes, names, spacing_mm, schema.num_classes, voxel_ml)
-    figures, absent = _figures(counts, schema, thirds, zones, of_lobes)
-    aeration = measure_aeration(hu, labels, sides, schema)
     outside = int(counts.voxels[:, 0, :, 1:].sum())
+    marked = outside + int(counts.voxels[:, 1:, :, 1:].sum())
+    unsure = "cut" if thirds is None else "outside" if outside > LARGEST_OUTSIDE * marked else ""
+    figures, absent = _figures(counts, schema, thirds, zones, of_lobes, unsure=unsure)
+    aeration = measure_aeration(hu, labels, sides, schema)
     return LungMeasures(
         (*regions, *of_lobes),
         findings,
@@ -231,11 +236,13 @@ def _figures(
     thirds: Zones | None,
     zones: Zones | None,
     lobes: Sequence[RegionMeasure],
+    *,
+    unsure: str,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The figures of whole lungs that can be given, and why the others cannot."""
     names = "opacity_percent", "high_opacity_percent", "lung_severity", "ct_severity", "zone_score", "thirds_score"
-    if thirds is None:
-        return {}, dict.fromkeys(names, "cut")
+    if unsure or thirds is None:
+        return {}, dict.fromkeys(names, unsure)
     whole = counts.of(Region("lungs"))
     total = whole.voxels.sum()
     figures: dict[str, Any] = {

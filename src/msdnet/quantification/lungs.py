@@ -27,6 +27,18 @@ NOTCH_MM = 5.0
 """Dense notches up to twice as wide, such as vessels at the pleura, are lung."""
 
 AIRWAY_WALL_MM = 2.0
+CUT_BODY = 0.1
+"""A side of the picture of which more than this share, and three times the other's, shows the body cuts it off."""
+
+NECK = 0.6
+"""Two lungs in one piece are joined by a neck thinner than this share of the thinner one's depth."""
+
+WIDEST_LUNG_MM = 190.0
+"""No single lung is as wide: such a piece is both, also without a neck."""
+
+WHITE_SHARE = 0.05
+"""A lung with less than this share of the other's air is taken to be where lesions are marked on its side."""
+
 SHARE_OF_A_LUNG = 0.2
 
 
@@ -56,18 +68,31 @@ def segment_lungs(hu: Array, spacing_mm: tuple[float, float, float], labels: Arr
     step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
     coarse_mm = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
     coarse = hu[:, ::step, ::step]
-    aerated, middle = find_lungs(coarse, coarse_mm, Preprocessing())
-    airway = find_airway(coarse, coarse_mm, _body(coarse, coarse_mm))
+    aerated, _ = find_lungs(coarse, coarse_mm, Preprocessing())
+    body = _body(coarse, coarse_mm)
+    middle = find_middle(body)
+    airway = find_airway(coarse, coarse_mm, body)
     lung = aerated & (coarse < AERATED_HU) & ~_widened(airway, AIRWAY_WALL_MM, coarse_mm)
     lesions = None if labels is None else _any_of_block(labels > 0, step)
-    sides = _separate(_closed(lung, middle, coarse_mm, lesions), middle)
+    sides = _separate(_closed(lung, middle, coarse_mm, lesions), middle, coarse_mm[2])
     return Lungs(_refined(hu, sides, airway, step, labels), find_carina(airway, coarse_mm))
 
 
-def part_lungs(lung: Array) -> Array:
-    """`RIGHT` and `LEFT` of a mask of both lungs, (S, H, W) bool -> uint8."""
-    shown = np.flatnonzero(lung.any(axis=(0, 1)))
-    return _separate(lung, float(shown[0] + shown[-1]) / 2 if len(shown) else 0.0)
+def part_lungs(lung: Array, hu: Array, spacing_mm: tuple[float, float, float]) -> Array:
+    """`RIGHT` and `LEFT` of a mask of both lungs, or of one; (S, H, W) bool -> uint8."""
+    return _separate(lung, find_middle(_body(hu, spacing_mm)), spacing_mm[2])
+
+
+def find_middle(body: Array) -> float:
+    """The body's middle column; where the picture cuts it off at one side alone, that side: one lung is shown.
+
+    Shapes: body (S, H, W) bool.
+    """
+    first, last = body[:, :, 0].mean(), body[:, :, -1].mean()
+    if max(first, last) > CUT_BODY and 3 * min(first, last) < max(first, last):
+        return float(body.shape[2] - 1) if last > first else 0.0
+    columns = body.sum(axis=(0, 1))
+    return float(np.average(np.arange(len(columns)), weights=columns)) if columns.any() else len(columns) / 2
 
 
 def find_carina_in(hu: Array, spacing_mm: tuple[float, float, float]) -> int | None:
@@ -93,7 +118,7 @@ def _closed(lung: Array, middle: float, spacing_mm: tuple[float, float, float], 
 
     A notch lies outwards of the lung nearest to it; what lies inwards, such as the vessels of the hilum, stays out.
     """
-    whole = lung if lesions is None else lung | _beside(lesions, lung, spacing_mm)
+    whole = lung if lesions is None else lung | _beside(lesions, lung, middle, spacing_mm)
     whole = np.stack([ndimage.binary_fill_holes(plane) for plane in whole])
     if not whole.any():
         return whole
@@ -114,17 +139,23 @@ def _closed(lung: Array, middle: float, spacing_mm: tuple[float, float, float], 
     return closed
 
 
-def _beside(lesions: Array, lung: Array, spacing_mm: tuple[float, float, float]) -> Array:
-    """The lesions that touch lung, in pieces of three dimensions."""
+def _beside(lesions: Array, lung: Array, middle: float, spacing_mm: tuple[float, float, float]) -> Array:
+    """The lesions that touch lung, in connected pieces; where one lung has hardly any air, all on its side."""
     labels, count = ndimage.label(lesions, structure=np.ones((3, 3, 3)))
     touching = np.unique(labels[_widened(lung, min(spacing_mm[1:]), spacing_mm) & lesions])
     keep = np.zeros(count + 1, dtype=bool)
     keep[touching[touching > 0]] = True
+    beyond = np.arange(lung.shape[2]) > middle
+    aerated = [lung[:, :, side].sum() for side in (~beyond, beyond)]
+    for side, (own, other) in zip((~beyond, beyond), (aerated, aerated[::-1]), strict=True):
+        if own < WHITE_SHARE * other:
+            keep |= np.bincount(labels[:, :, side].ravel(), minlength=count + 1) > 0
+    keep[0] = False
     return np.asarray(keep[labels])
 
 
-def _separate(lung: Array, middle: float) -> Array:
-    """`RIGHT` and `LEFT`; lungs that touch are parted where they are thinnest, else in the middle. (S, H, W) bool."""
+def _separate(lung: Array, middle: float, column_mm: float) -> Array:
+    """`RIGHT` and `LEFT`; lungs that touch are parted at a thin neck, wide ones in the middle. (S, H, W) bool."""
     pieces, count = ndimage.label(lung)
     sides = np.zeros(lung.shape, dtype=np.uint8)
     if count == 0:
@@ -137,12 +168,15 @@ def _separate(lung: Array, middle: float) -> Array:
     rest = lung
     if SHARE_OF_A_LUNG <= share <= 1 - SHARE_OF_A_LUNG:
         halves = _part(across)
-        if halves is None:
+        if halves is None and np.ptp(np.flatnonzero(across.any(axis=(0, 1)))) * column_mm > WIDEST_LUNG_MM:
             halves = np.where(across, 1 + (columns > middle), 0)
-        centres = [float(np.nonzero(halves == number)[2].mean()) for number in (1, 2)]
-        order = (RIGHT, LEFT) if centres[0] < centres[1] else (LEFT, RIGHT)
-        sides[halves == 1], sides[halves == 2] = order
-        rest = lung & ~across
+        if halves is None:
+            halves = across.astype(np.uint8)  # one lung
+        if (halves == 2).any():
+            centres = [float(np.nonzero(halves == number)[2].mean()) for number in (1, 2)]
+            order = (RIGHT, LEFT) if centres[0] < centres[1] else (LEFT, RIGHT)
+            sides[halves == 1], sides[halves == 2] = order
+            rest = lung & ~across
     pieces, count = ndimage.label(rest)
     for number, place in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[place] == number
@@ -162,7 +196,8 @@ def _part(piece: Array) -> Array | None:
         sizes = np.bincount(seeds.ravel())
         sizes[0] = 0
         largest = np.argsort(sizes)[-2:]
-        if sizes[largest].min() >= 0.05 * total:
+        inner = min(float(depth[seeds == label].max()) for label in largest)
+        if sizes[largest].min() >= 0.05 * total and erosion < NECK * inner:
             markers = np.zeros(piece.shape, dtype=np.int32)
             for number, label in enumerate(largest, start=1):
                 markers[seeds == label] = number

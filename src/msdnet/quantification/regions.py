@@ -30,7 +30,7 @@ class Region:
     """A part of the lungs.
 
     Attributes:
-        name: "lungs", "right", "left_peripheral", "right_upper" and so on.
+        name: "lungs", "right", "left_peripheral", "right_upper_third" and so on.
         sides: Which lungs it is of.
         shells: Which shells.
         slices: (2, S) bool, which slices of the right and of the left lung; None for all.

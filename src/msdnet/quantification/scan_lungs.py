@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from msdnet.errors import OptionError
 from msdnet.labels import LabelSchema
 from msdnet.quantification.lung_masks import lungs_from_mask
 from msdnet.quantification.lung_measures import LungMeasures, measure_lungs
@@ -20,6 +21,14 @@ from msdnet.slices import from_canonical, to_canonical
 Array = np.ndarray[Any, Any]
 
 
+_OBSTACLES = {
+    "": "one level of the zones alone",
+    "grey": "a scan in grey levels",
+    "orientation": "a scan without orientation",
+    "spacing": "a scan without pixel spacing",
+}
+
+
 @dataclass(frozen=True)
 class ScanLungs:
     """The lungs of one scan.
@@ -27,7 +36,7 @@ class ScanLungs:
     Attributes:
         measures: Their figures; None where there are none.
         sides: Right and left lung on the scan's own grid; None where there are none.
-        absent: Why there are none: "grey", "orientation" or "not_found"; empty where there are some.
+        absent: Why there are none: "grey", "orientation", "spacing" or "not_found"; empty where there are some.
         given: The scheme of the mask that was given; empty where the lungs were found.
     """
 
@@ -43,9 +52,9 @@ class GivenLungs:
 
     Attributes:
         mask: A mask of them that another program made, on the scan's grid; they are found where there is none.
-        scheme: What its numbers mean, a name in `SCHEMES`.
-        carina: The axial slice of the carina, from the feet, for the anatomical zones; the one found by default.
-        veins: That of the inferior pulmonary veins; without it there are thirds alone.
+        scheme: What its numbers mean, a name in `LUNG_SCHEMES`.
+        carina: The axial slice of the carina, counted from the feet, for the anatomical zones.
+        veins: That of the inferior pulmonary veins; both or none.
     """
 
     mask: Path | None = None
@@ -62,11 +71,21 @@ def check_given_lungs(given: GivenLungs, scan: Scan) -> None:
         OptionError: if there is no such scheme, or no such slices.
         SchemaError: if the mask is not one of the scheme.
     """
-    if scan.intensity == "HU" and scan.orientation_known:
-        if given.mask is not None:
-            lungs_from_mask(read_mask(given.mask, scan), given.scheme)
-        if given.carina is not None and given.veins is not None:
-            find_zones(np.zeros((to_canonical(scan).shape[0], 1, 1), dtype=np.uint8), given.carina, given.veins)
+    if given == GivenLungs():
+        return
+    absent = _absent(scan)
+    if absent or (given.carina is None) != (given.veins is None):
+        raise OptionError(
+            "what is given of the lungs cannot be used",
+            got=_OBSTACLES[absent],
+            expected="a scan in HU with orientation and pixel spacing; slices of both carina and veins",
+            do="leave the options out, or give the scan in a format that states these",
+        )
+    volume = to_canonical(scan)
+    if given.mask is not None:
+        lungs_from_mask(read_mask(given.mask, scan), given.scheme, volume.array, _spacing_mm(volume))
+    if given.carina is not None and given.veins is not None:
+        find_zones(np.zeros((volume.shape[0], 1, 1), dtype=np.uint8), given.carina, given.veins)
 
 
 def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: GivenLungs | None = None) -> ScanLungs:
@@ -82,18 +101,16 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         ScanError, OptionError, SchemaError: as `check_given_lungs`.
     """
     given = given or GivenLungs()
-    if scan.intensity != "HU":
-        return ScanLungs(absent="grey")
-    if not scan.orientation_known:
-        return ScanLungs(absent="orientation")
+    absent = _absent(scan)
+    if absent:
+        return ScanLungs(absent=absent)
     volume, of_lesions = to_canonical(scan), to_canonical(scan, labels).array
-    slice_mm, row_mm, column_mm = (float(mm) for mm in volume.spacing)
-    spacing_mm = slice_mm, row_mm, column_mm
+    spacing_mm = _spacing_mm(volume)
     lobes = None
     if given.mask is None:
         lungs = segment_lungs(volume.array, spacing_mm, of_lesions)
     else:
-        lungs, lobes = lungs_from_mask(read_mask(given.mask, scan), given.scheme)
+        lungs, lobes = lungs_from_mask(read_mask(given.mask, scan), given.scheme, volume.array, spacing_mm)
         lungs = Lungs(lungs.sides, find_carina_in(volume.array, spacing_mm))
     if not lungs.sides.any():
         return ScanLungs(absent="not_found")
@@ -109,3 +126,17 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         lobes=lobes,
     )
     return ScanLungs(measures, from_canonical(lungs.sides, scan), given=given.scheme)
+
+
+def _absent(scan: Scan) -> str:
+    """Why there can be no lungs; empty where there can."""
+    if scan.intensity != "HU":
+        return "grey"
+    if not scan.orientation_known:
+        return "orientation"
+    return "" if scan.pixel_spacing_known else "spacing"
+
+
+def _spacing_mm(volume: Any) -> tuple[float, float, float]:
+    slice_mm, row_mm, column_mm = (float(mm) for mm in volume.spacing)
+    return slice_mm, row_mm, column_mm

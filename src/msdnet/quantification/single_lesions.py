@@ -29,7 +29,7 @@ class SingleLesion:
         diameter_mm: The largest distance of two of its outline's points on one axial slice: its Feret diameter.
         side: The lung that most of it lies in; 0 for none.
         shell: The shell that most of it lies in.
-        slice: The axial slice in its middle, from the feet.
+        slice: The axial slice in the middle of what lies in that lung, counted from the feet.
     """
 
     volume_ml: float
@@ -74,7 +74,7 @@ def find_single_lesions(
                 diameter_mm=max(feret_mm(piece[index], spacing_mm[1:]) for index in occupied),
                 side=_most_common(sides[place][piece]),
                 shell=_most_common(shells[place][piece]),
-                slice=int(place[0].start + np.median(np.nonzero(piece)[0])),
+                slice=place[0].start + _middle_slice(piece, sides[place]),
             )
         )
     return sorted(found, key=lambda lesion: -lesion.volume_ml)
@@ -89,6 +89,11 @@ def feret_mm(plane: Array, pixel_mm: Sequence[float]) -> float:
     with contextlib.suppress(QhullError):  # all on one line: few enough
         points = points[ConvexHull(points).vertices]
     return float(pdist(points).max())
+
+
+def _middle_slice(piece: Array, sides: Array) -> int:
+    inside = piece & (sides == _most_common(sides[piece]))
+    return int(np.median(np.nonzero(inside)[0]))
 
 
 def _most_common(values: Array) -> int:

@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 _WIDTH_PX, _DPI, _GAP_PX = 760, 100, 6
+LOWEST, HIGHEST = 0.1, 3.0
 _OPAQUE_MM = 60.0
 """Lesion this thick along the view has the colour's full strength in the projection."""
 
 
 def can_be_drawn(segmentation: Segmentation) -> bool:
-    """Whether the scan has a front: several slices with a known orientation and spacing."""
+    """Whether the scan has a front: slices with a known orientation and spacing, as high as a chest to its width."""
     scan = segmentation.scan
-    return scan.orientation_known and scan.spacing_known and to_canonical(scan).shape[0] > 1
+    if not (scan.orientation_known and scan.spacing_known):
+        return False
+    volume = to_canonical(scan)
+    slices, _, columns = (n * float(mm) for n, mm in zip(volume.shape, volume.spacing, strict=True))
+    return LOWEST <= slices / columns <= HIGHEST
 
 
 def draw_front_views(segmentation: Segmentation, path: Path) -> None:

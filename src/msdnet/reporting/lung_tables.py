@@ -104,6 +104,7 @@ def _scan_line(lungs: LungMeasures | None, absent: str, measures: Sequence[Lesio
                 for key in ("mass_g", "num_lesions", "largest_mm", "mean_hu"):
                     line[f"{region}_{class_name}_{key}"] = _rounded(getattr(one, key)) if one else None
     line["lungs_absent"] = absent
+    line["lungs_cut"] = "" if lungs is None else " ".join(lungs.findings.cut)
     return line
 
 

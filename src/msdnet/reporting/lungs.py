@@ -94,8 +94,9 @@ def _percent(percent: float) -> str:
 
 
 def _scores(measures: LungMeasures) -> list[str]:
-    if "cut" in measures.absent.values():
-        return [TEXTS["absent_cut"]]
+    for reason in ("cut", "outside"):
+        if reason in measures.absent.values():
+            return [TEXTS[f"absent_{reason}"]]
     words = []
     if measures.zone_score is not None:
         words.append(TEXTS["score_zones"].format(points=measures.zone_score))

@@ -39,6 +39,9 @@ def write_pdf(page: Path, path: Path) -> str:
             if len(document.pages) == 1:
                 break
         document.write_pdf(path, pdf_identifier=b"msdnet")
+    except Exception as error:  # noqa: BLE001 -- whatever a layout library raises costs the PDF alone
+        path.unlink(missing_ok=True)
+        return f"the report could not be set ({type(error).__name__})"
     finally:
         logger.setLevel(level)
     return ""

@@ -37,6 +37,7 @@ from msdnet.quantification import LesionMeasure, LungMeasures
 from msdnet.quantification.lung_measures import ClassInRegion
 from msdnet.scans.dicom_files import quiet_pydicom
 from msdnet.scans.dicom_repeat import product_version, take_times_of, uid_of
+from msdnet.scans.dicom_seg import completed_header
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
@@ -51,9 +52,9 @@ _GRAM = CodedConcept("g", "UCUM", "gram")
 _HU, _PERCENT, _ONE, _MM = codes.UCUM.HounsfieldUnit, codes.UCUM.Percent, codes.UCUM.NoUnits, codes.UCUM.Millimeter
 
 CODES = {
-    "mass_g": ("MASS", "Mass"),
-    "num_lesions": ("NUM_LESIONS", "Number of lesions of at least 0.1 ml"),
-    "largest_mm": ("LARGEST_DIAMETER", "Largest in-plane diameter of a lesion"),
+    "mass_g": ("MASS", "Mass within the lungs"),
+    "num_lesions": ("NUM_LESIONS", "Number of lesions in the lungs of at least 0.1 ml"),
+    "largest_mm": ("LARGEST_DIAMETER", "Largest in-plane diameter of a lesion in the lungs"),
     "percent": ("PERCENT_OF_LUNGS", "Percentage of both lungs"),
     "any_percent": ("PERCENT_LESION", "Percentage of the lung that is lesion"),
     "opacity_percent": ("PO", "Percentage of opacity of the lungs"),
@@ -87,19 +88,25 @@ def write_structured_report(
     Returns:
         Why the source's headers make it impossible, and then there is no file; empty if it was written.
     """
-    sources = segmentation.scan.source.datasets
+    scan = segmentation.scan
     logger = logging.getLogger("highdicom")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)  # its warnings would quote the patient's name
     try:
         with quiet_pydicom():
+            sources = [
+                completed_header(scan.source.datasets[0], float(scan.volume.spacing[0])),
+                *scan.source.datasets[1:],
+            ]
             segs = [pydicom.dcmread(p, stop_before_pixels=True) for p in (lesions_path, lungs_path) if p is not None]
-            seed = _seed(segmentation, segs)
+            seed = _seed(segmentation, segs, measures, lungs)
             groups = [
                 *_lesion_groups(segmentation, measures, lungs, segs[0], seed),
                 *(_lung_groups(lungs, segs[1], seed) if lungs is not None and len(segs) > 1 else ()),
                 *(_scan_group(lungs, seed) if lungs is not None else ()),
             ]
+            if not groups:
+                return "nothing was marked, and no lungs were found"
             report = hd.sr.ComprehensiveSR(
                 evidence=[*sources, *segs],
                 content=_content(segmentation, groups)[0],
@@ -158,20 +165,20 @@ def _lesion_groups(
         if not measure.voxels:
             continue
         figures = _volume(measure.volume_ml)
-        if measure.mean_hu is not None:
+        if measure.mean_hu is not None and measure.sd_hu is not None:
             figures.append(_density(measure.mean_hu, codes.SCT.Mean))
-        figures += _in_lungs(in_lungs[measure.class_name]) if measure.class_name in in_lungs else []
+            figures.append(_density(measure.sd_hu, codes.SCT.StandardDeviation))
+        if lungs is not None and measure.class_name in in_lungs:
+            figures += _in_lungs(in_lungs[measure.class_name], whole=not lungs.findings.cut)
         groups.append(_group(lesion, seg, seed, segmentation, figures, codes.SCT.MorphologicallyAbnormalStructure))
     return groups
 
 
-def _in_lungs(figures: ClassInRegion) -> list[Measurement]:
-    found = [_density(figures.sd_hu, codes.SCT.StandardDeviation)] if figures.sd_hu is not None else []
-    for key, unit in (("mass_g", _GRAM), ("num_lesions", _ONE), ("largest_mm", _MM), ("percent", _PERCENT)):
-        value = getattr(figures, key)
-        if value is not None:
-            found.append(_own(key, value, unit))
-    return found
+def _in_lungs(figures: ClassInRegion, *, whole: bool) -> list[Measurement]:
+    """What is counted within the lungs alone; of lungs that are cut off there is no percentage."""
+    keys = [("mass_g", _GRAM), ("num_lesions", _ONE), ("largest_mm", _MM), *([("percent", _PERCENT)] if whole else [])]
+    found = [(key, getattr(figures, key), unit) for key, unit in keys]
+    return [_own(key, value, unit) for key, value, unit in found if value is not None]
 
 
 def _lung_groups(lungs: LungMeasures, seg: Any, seed: str) -> list[Any]:
@@ -184,7 +191,7 @@ def _lung_groups(lungs: LungMeasures, seg: Any, seed: str) -> list[Any]:
         figures = _volume(region.volume_ml)
         figures += [_density(region.mean_hu, codes.SCT.Mean)] if region.mean_hu is not None else []
         figures += [_own("mass_g", region.mass_g, _GRAM)] if region.mass_g is not None else []
-        figures.append(_own("any_percent", region.classes[-1].percent, _PERCENT))
+        figures += [] if lungs.findings.cut else [_own("any_percent", region.classes[-1].percent, _PERCENT)]
         groups.append(_group(side, seg, seed, None, figures, codes.SCT.AnatomicalStructure))
     return groups
 
@@ -251,6 +258,9 @@ def _own(key: str, value: float, unit: Any) -> Measurement:
     return Measurement(CodedConcept(CODES[key][0], SCHEME, CODES[key][1]), round(value, DECIMALS), unit)
 
 
-def _seed(segmentation: Segmentation, segs: Sequence[Any]) -> str:
+def _seed(
+    segmentation: Segmentation, segs: Sequence[Any], measures: Sequence[LesionMeasure], lungs: LungMeasures | None
+) -> str:
     parts = [product_version(), segmentation.weights_sha256, *(str(s.SOPInstanceUID) for s in segs)]
+    parts += [repr(list(measures)), repr(lungs)]  # given levels or lobes change the figures alone
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -10,6 +10,7 @@ from msdnet.scans.dicom_files import quiet_pydicom, stated_number
 from msdnet.scans.scan import Scan
 
 _LONGEST = 40
+_NO_AGENT = ("", "NONE", "NO", "N")
 _SHARP_NAMES = frozenset({"LUNG", "BONE", "BONEPLUS", "EDGE", "ULTRA", "D", "E", "L", "YA", "YB", "YC", "YD"})
 _SHARP_FROM = 57
 _SHARP_FC = (range(30, 40), range(50, 60), range(80, 90))
@@ -38,7 +39,7 @@ class Acquisition:
     @property
     def is_sharp(self) -> bool:
         """Whether the kernel is one for lung or bone by its name, in the ways of four makers; see `is_sharp_kernel`."""
-        return any(is_sharp_kernel(word) for word in (self.kernel or "").split())
+        return any(is_sharp_kernel(value) for value in (self.kernel or "").split("\\"))
 
 
 def read_acquisition(scan: Scan) -> Acquisition:
@@ -51,8 +52,8 @@ def read_acquisition(scan: Scan) -> Acquisition:
         return Acquisition(
             kernel=_text(header, "ConvolutionKernel"),
             slice_thickness_mm=_number(header, "SliceThickness"),
-            tube_kv=_number(header, "KVP"),
-            contrast=None if "ContrastBolusAgent" not in header else bool(str(agent or "").strip()),
+            tube_kv=_number(header, "KVP") or None,
+            contrast=None if "ContrastBolusAgent" not in header else str(agent or "").strip().upper() not in _NO_AGENT,
             manufacturer=_text(header, "Manufacturer"),
             model=_text(header, "ManufacturerModelName"),
         )
@@ -64,7 +65,7 @@ def is_sharp_kernel(kernel: str) -> bool:
     GE names them (LUNG, BONE, EDGE ...); Siemens numbers sharpness (B60f, Br64 ...: from 57 on); Canon has FC30 to 39,
     50 to 59 and 80 to 89; Philips has D, E, L and YA to YD.
     """
-    name = kernel.strip().upper()
+    name = kernel.strip().upper().replace("BONE PLUS", "BONEPLUS")
     numbered = re.fullmatch(r"[A-Z]{1,2}(\d{2})[A-Z]?(\\\d+|_\d+)?", name)
     canon = re.fullmatch(r"FC(\d{2}).*", name)
     if canon:
@@ -78,8 +79,8 @@ def _text(header: Any, keyword: str) -> str | None:
     """The value as one line of plain text: a kernel may have two values, and a header may hold anything."""
     value = header.get(keyword)
     values = value if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue" else [value]
-    words = " ".join(str(v) for v in values if v not in (None, ""))
-    return re.sub(r"[^\w .+/-]", " ", words).strip()[:_LONGEST] or None
+    words = "\\".join(str(v) for v in values if v not in (None, ""))
+    return re.sub(r"[^\w .+/\\-]", " ", words).strip()[:_LONGEST] or None
 
 
 def _number(header: Any, keyword: str) -> float | None:

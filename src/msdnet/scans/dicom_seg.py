@@ -55,11 +55,19 @@ class _Contents:
 
 
 _LESIONS = _Contents("LESIONS", "Lesions found by a network. Research use only.", "msdnet lesions", 9_101)
-_LUNGS = _Contents("LUNGS", "Lungs found by density, with these lesions. Research use only.", "msdnet lungs", 9_102)
+_LUNGS = _Contents("LUNGS", "Lungs found by density, with the lesions. Research use only.", "msdnet lungs", 9_102)
+_GIVEN_LUNGS = _Contents("LUNGS", "Lungs of a mask that was given. Research use only.", "msdnet lungs", 9_102)
 
 
 def write_segmentation(
-    labels: Array, scan: Scan, path: Path, schema: LabelSchema, weights_name: str, weights_sha256: str
+    labels: Array,
+    scan: Scan,
+    path: Path,
+    schema: LabelSchema,
+    weights_name: str,
+    weights_sha256: str,
+    *,
+    given: bool = False,
 ) -> str:
     """Writes the labels as one DICOM SEG in the source's study, patient and frame of reference.
 
@@ -69,14 +77,15 @@ def write_segmentation(
 
     Args:
         labels: uint8 (slice, row, column).
+        given: Whether lungs are those of a mask that another program made.
 
     Returns:
         Why the source's headers make it impossible, and then there is no file; empty if it was written.
     """
     with quiet_pydicom():
-        sources = [_completed(scan.source.datasets[0], float(scan.volume.spacing[0])), *scan.source.datasets[1:]]
+        sources = [completed_header(scan.source.datasets[0], float(scan.volume.spacing[0])), *scan.source.datasets[1:]]
     is_empty = not labels.any()
-    what = _LUNGS if schema.anatomical else _LESIONS
+    what = _LESIONS if not schema.anatomical else _GIVEN_LUNGS if given else _LUNGS
     seed = _seed(labels, scan, schema, weights_sha256)
     logger = logging.getLogger("highdicom")
     level = logger.level
@@ -89,7 +98,7 @@ def write_segmentation(
                 plane_positions=[_position(s) for s in sources[:2]] if is_empty else None,
                 pixel_measures=_measures(scan),
                 segmentation_type=SegmentationTypeValues.BINARY,
-                segment_descriptions=_describe(schema, seed, weights_name, weights_sha256),
+                segment_descriptions=_describe(schema, seed, weights_name, weights_sha256, given=given),
                 series_instance_uid=uid_of(seed, "series"),
                 series_number=what.series_number,
                 sop_instance_uid=uid_of(seed, "instance"),
@@ -143,7 +152,7 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
     return labels
 
 
-def _completed(source: Any, spacing: float) -> Any:
+def completed_header(source: Any, spacing: float) -> Any:
     """The first source's header, from which highdicom copies patient and study: empty where missing or not valid.
 
     A thickness that is missing or not valid becomes the slices' distance, in mm.
@@ -187,9 +196,11 @@ def _measures(scan: Scan) -> Any:
     )
 
 
-def _describe(schema: LabelSchema, seed: str, weights_name: str, weights_sha256: str) -> list[SegmentDescription]:
+def _describe(
+    schema: LabelSchema, seed: str, weights_name: str, weights_sha256: str, *, given: bool
+) -> list[SegmentDescription]:
     algorithm = hd.AlgorithmIdentificationSequence(
-        name="MSD-Net",
+        name="MSD-Net" if not schema.anatomical else "given mask" if given else "density and morphology",
         family=codes.DCM.ArtificialIntelligence,
         version=product_version(),
         source="msdnet",

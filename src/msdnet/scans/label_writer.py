@@ -70,17 +70,26 @@ def write_labels(
 
 
 def write_lungs(
-    sides: Array, scan: Scan, folder: Path, *, weights_name: str, weights_sha256: str, with_dicom: bool
+    sides: Array,
+    scan: Scan,
+    folder: Path,
+    *,
+    weights_name: str,
+    weights_sha256: str,
+    with_dicom: bool,
+    given: bool = False,
 ) -> dict[str, str]:
     """The files written into `folder`; nothing for pictures.
 
-    "lungs", lungs.nii.gz on the grid of labels.nii.gz, and "lungs_segmentation", lungs.dcm.
+    "lungs", lungs.nii.gz on the grid of labels.nii.gz, and "lungs_segmentation", lungs.dcm, or
+    "lungs_segmentation_absent" with the reason.
 
     Args:
         sides: uint8, 1 in the right and 2 in the left lung, the shape of `scan.voxels`.
         weights_name: Of the weights whose lesions are in the lungs.
         weights_sha256: The same.
         with_dicom: Write lungs.dcm, as the lesions' segmentation could be.
+        given: Whether they are those of a mask that another program made.
 
     Raises:
         OutputError: if the masks do not fit the scan, or if what was written differs from them.
@@ -94,9 +103,11 @@ def write_lungs(
     written = {"lungs": path.name}
     if with_dicom:
         path = folder / "lungs.dcm"
-        if not write_segmentation(sides, scan, path, LUNGS, weights_name, weights_sha256):
-            _compare(sides, read_segmentation(path, scan), path.name, LUNGS)
-            written["lungs_segmentation"] = path.name
+        obstacle = write_segmentation(sides, scan, path, LUNGS, weights_name, weights_sha256, given=given)
+        if obstacle:
+            return written | {"lungs_segmentation_absent": obstacle}
+        _compare(sides, read_segmentation(path, scan), path.name, LUNGS)
+        written["lungs_segmentation"] = path.name
     return written
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,17 @@ Array = np.ndarray[Any, Any]
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAX_SHIFT = 0.1  # of the smallest voxel side: files of one grid differ by the rounding of their headers
+_MAX_SHEAR = 1e-2
+_DAMAGES = (
+    RuntimeError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zlib.error,
+    nib.filebasedimages.ImageFileError,
+)
 _ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 
 
@@ -31,11 +43,14 @@ def read_mask(path: Path, scan: Scan) -> Array:
         ScanError: if the file is damaged, holds fractions, or lies on another grid than the scan.
     """
     array, affine = _read(path)
-    if array.dtype.kind == "f":
-        if not np.array_equal(array, np.round(array)):
-            raise _refused(path, "fractions", "whole numbers, one for each part", "save the mask as label map")
-        array = array.astype(np.int32)
-    volume = hd.Volume(array.astype(np.int32), affine=affine, coordinate_system="PATIENT")
+    largest = np.iinfo(np.int32).max
+    if array.dtype.kind not in "iufb" or not np.array_equal(array, np.round(array)) or np.abs(array).max() > largest:
+        kind = f"{array.dtype} with fractions or numbers that are none"
+        raise _refused(path, kind, "whole numbers, one for each part", "save the mask as label map")
+    try:
+        volume = hd.Volume(array.astype(np.int32), affine=_straight(affine), coordinate_system="PATIENT")
+    except ValueError as error:
+        raise _refused(path, "axes that are not at right angles", "those of the scan", "resample it") from error
     mask, grid = volume.to_patient_orientation(CANONICAL), scan.volume.to_patient_orientation(CANONICAL)
     corners = np.array([[0, 0, 0], [n - 1 for n in grid.shape]])
     places = [v.map_indices_to_reference(corners) for v in (mask, grid)]
@@ -62,9 +77,10 @@ def _read(path: Path) -> tuple[Array, Array]:
         else:
             loaded: Any = nib.load(path)
             affine, array = _RAS_TO_LPS @ loaded.affine, np.asanyarray(loaded.dataobj)
+            array = array.reshape(array.shape[:3]) if array.shape[3:] == (1,) * (array.ndim - 3) else array
         if array.ndim != 3:
             raise ValueError(f"{array.ndim} axes")
-    except (RuntimeError, OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
+    except _DAMAGES as error:
         words = str(error).splitlines() or [type(error).__name__]
         raise _refused(
             path,
@@ -73,6 +89,17 @@ def _read(path: Path) -> tuple[Array, Array]:
             "check the path",
         ) from error
     return array, affine
+
+
+def _straight(affine: Array) -> Array:
+    """The affine with axes that are off a right angle by rounding set right."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    left, _, right = np.linalg.svd(affine[:3, :3] / spacing)
+    if np.abs(affine[:3, :3] / spacing - left @ right).max() > _MAX_SHEAR:
+        return affine
+    straight = affine.copy()
+    straight[:3, :3] = (left @ right) * spacing
+    return straight
 
 
 def _words(volume: hd.Volume) -> str:

@@ -1,15 +1,17 @@
 """Who was scanned and when, told to this site alone: a key and a number of days, neither of which names anybody.
 
-The key is the HMAC-SHA256 of the patient's number with a secret of the site. Days count from a date that follows from
-that key, too: days between two scans of one person are right, and no date can be read from them.
+The key is the HMAC-SHA256 of the patient's number, its issuer and the birth date with a secret of the site. Days count
+from a date that follows from these, too: days between scans of one person are right, and no date can be read from them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from msdnet.scans.scan import Scan
 
 SITE_KEY = "MSDNET_SITE_KEY"
 _KEY_BYTES, _SHOWN, _DAYS = 32, 32, 36_500
+_NOBODY = frozenset({"", "ANON", "ANONYMOUS", "ANONYMIZED", "ANONYMISED", "DEIDENTIFIED", "NONE", "UNKNOWN", "TEST"})
+"""What stands for a patient's number where it was taken out."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,17 @@ def identify_subject(scan: Scan) -> Subject | None:
     if not scan.source.datasets:
         return None
     header = scan.source.datasets[0]
-    numbers = [n.strip() for n in stated_values(header, "PatientID") if n.strip()]
+    number = next((n.strip() for n in stated_values(header, "PatientID") if n.strip()), "")
     date = _date(header)
-    if not numbers or date is None:
+    if re.sub(r"[\W_0]", "", number).upper() in _NOBODY or date is None:
         return None
     secret = _read_or_make(site_key_path())
     if secret is None:
         return None
-    digest = hmac.new(secret, numbers[0].encode(), hashlib.sha256)
-    offset = int.from_bytes(hmac.new(secret, b"day " + numbers[0].encode(), hashlib.sha256).digest()[:8], "big") % _DAYS
+    parts = [number, *stated_values(header, "IssuerOfPatientID"), *stated_values(header, "PatientBirthDate")]
+    person = "\n".join(parts).encode()
+    digest = hmac.new(secret, person, hashlib.sha256)
+    offset = int.from_bytes(hmac.new(secret, b"day " + person, hashlib.sha256).digest()[:8], "big") % _DAYS
     return Subject(digest.hexdigest()[:_SHOWN], date.toordinal() - offset)
 
 
@@ -73,14 +79,15 @@ def _read_or_make(path: Path) -> bytes | None:
     """The secret in the file, made with mode 600 where there is none; None where that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            secret = path.read_bytes()
-            return secret if len(secret) >= _KEY_BYTES else None
-        with os.fdopen(handle, "wb") as file:
-            secret = secrets.token_bytes(_KEY_BYTES)
-            file.write(secret)
-        return secret
+        if not path.exists():
+            unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+            handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(_KEY_BYTES))
+            with contextlib.suppress(FileExistsError):  # another process was faster: its secret counts
+                os.link(unfinished, path)
+            unfinished.unlink()
+        secret = path.read_bytes()
     except OSError:
         return None
+    return secret if len(secret) >= _KEY_BYTES else None

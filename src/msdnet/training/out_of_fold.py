@@ -105,7 +105,9 @@ def _trust_rows(
 def _histograms(
     one: TrainingSlice, labels: Array, probabilities: Array, schema: LabelSchema, fold: int
 ) -> list[LogitHistogram]:
-    of_class = {c.name: probabilities[c.index] for c in schema.classes} | {ANY_LESION: probabilities[1:].sum(axis=0)}
+    of_class = {c.name: probabilities[c.index] for c in schema.classes}
+    if len(schema.classes) > 1:
+        of_class[ANY_LESION] = probabilities[1:].sum(axis=0)
     return [
         count_logits(p, _of_class(labels, name, schema), name=one.name, group=one.group, fold=fold, class_name=name)
         for name, p in of_class.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import nn
 
 from msdnet.config import Preprocessing, from_mapping
 from msdnet.errors import OptionError, WeightsError
+from msdnet.files import file_sha256
 from msdnet.labels import LabelSchema, get_schema
 from msdnet.networks import build_network
 from msdnet.weights.folders import CARD, EMBEDDED, TENSORS, embedded_names, find_weights
@@ -75,7 +75,7 @@ def save_weights(folder: Path, network: nn.Module, card: Card) -> Card:
     }
     save_file(tensors, folder / TENSORS)
     (folder / TENSORS).chmod(0o644)  # safetensors leaves it to its owner alone
-    card = dataclasses.replace(card, sha256=_sha256(folder / TENSORS))
+    card = dataclasses.replace(card, sha256=file_sha256(folder / TENSORS))
     text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / CARD).write_text(text + "\n", encoding="utf-8")
     return card
@@ -109,10 +109,10 @@ def load_weights(weights: str | Path | None = None) -> tuple[nn.Module, Card]:
     """
     card = read_card(weights)
     path = find_weights(weights) / TENSORS
-    if not path.is_file() or _sha256(path) != card.sha256:
+    if not path.is_file() or file_sha256(path) != card.sha256:
         raise WeightsError(
             f"the weights {card.name!r} are missing or damaged",
-            got="no file" if not path.is_file() else f"sha256 {_sha256(path)[:12]}...",
+            got="no file" if not path.is_file() else f"sha256 {file_sha256(path)[:12]}...",
             expected=f"{TENSORS} with sha256 {card.sha256[:12]}...",
             do="take the folder anew from where it was made",
         )
@@ -133,11 +133,3 @@ def load_weights(weights: str | Path | None = None) -> tuple[nn.Module, Card]:
 def list_weights() -> list[Card]:
     """The cards of all embedded weights."""
     return [read_card(EMBEDDED / name) for name in embedded_names()]
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
