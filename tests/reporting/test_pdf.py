@@ -9,6 +9,7 @@ import sys
 import zlib
 
 import pytest
+from PIL import ImageFile
 
 from msdnet.quantification import measure_lesions, measure_scan_lungs
 from msdnet.reporting import draw_overview, write_report
@@ -67,6 +68,11 @@ def test_the_same_report_gives_the_same_bytes(report, tmp_path):
     assert _pdf_of(page, tmp_path / "a") == _pdf_of(page, tmp_path / "b")
 
 
+def test_damaged_pictures_stay_refused_after_it(report, tmp_path):
+    _pdf_of(report(), tmp_path / "a")
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
 def test_without_its_library_it_is_left_out_with_the_reason(report, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "weasyprint", None)
     assert "pip install 'msdnet[pdf]'" in write_pdf(report(), tmp_path / "a")
@@ -74,12 +80,12 @@ def test_without_its_library_it_is_left_out_with_the_reason(report, tmp_path, mo
 
 
 def test_a_page_that_cannot_be_set_costs_the_pdf_alone(report, tmp_path, monkeypatch):
-    weasyprint = pytest.importorskip("weasyprint", reason='needs the extra "pdf"')
+    _pdf_of(report(), tmp_path / "whole")
 
     def fail(*_, **__):
         raise KeyError("font")
 
-    monkeypatch.setattr(weasyprint.HTML, "render", fail)
+    monkeypatch.setattr(sys.modules["weasyprint"].HTML, "render", fail)
     assert "could not be set (KeyError)" in write_pdf(report(), tmp_path / "a")
 
 

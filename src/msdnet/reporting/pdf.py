@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from PIL import ImageFile
+
 VIEWS_MM = (58, 50, 42, 34)
 """Heights of the pictures, tried until all is on one page."""
 
@@ -19,6 +21,7 @@ def write_pdf(page: Path, path: Path) -> str:
     Returns:
         Why there is none; empty if it was written.
     """
+    truncated = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         from weasyprint import CSS, HTML
         from weasyprint.urls import URLFetcher
@@ -27,6 +30,8 @@ def write_pdf(page: Path, path: Path) -> str:
         return (
             f"{missing} is not installed (pip install 'msdnet[pdf]'; on Debian also libpango-1.0-0, libpangoft2-1.0-0)"
         )
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = truncated  # its import turns this on, and damaged pictures would be read
     logger = logging.getLogger("weasyprint")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
