@@ -160,6 +160,7 @@ def _print_result(result: StudyResult) -> None:
         print(f"{title:{width}}  {ml:>8}  {m.voxels:>10}  {m.num_slices_with_class:>6}{share}")
     for note in result.notes:
         print(f"Note: {note}")
-    if "segmentation" in result.files:
-        print(f"Note: the folder contains DICOM with patient data ({result.files['segmentation']})")
+    dicom = sorted(name for name in result.files.values() if name.endswith(".dcm"))
+    if dicom:
+        print(f"Note: the folder contains DICOM with patient data ({', '.join(dicom)})")
     print(f"Report: {result.report}")
