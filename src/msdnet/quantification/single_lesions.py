@@ -57,6 +57,11 @@ def find_single_lesions(
         shells: Peripheral and central.
         spacing_mm: Between slices, rows and columns.
     """
+    boxes = ndimage.find_objects(marked.astype(np.uint8))
+    if not boxes:
+        return []
+    first, box = boxes[0][0].start, boxes[0]
+    marked, sides, shells = marked[box], sides[box], shells[box]
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     pieces, _ = ndimage.label(marked, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(pieces.ravel())
@@ -74,7 +79,7 @@ def find_single_lesions(
                 diameter_mm=max(feret_mm(piece[index], spacing_mm[1:]) for index in occupied),
                 side=_most_common(sides[place][piece]),
                 shell=_most_common(shells[place][piece]),
-                slice=place[0].start + _middle_slice(piece, sides[place]),
+                slice=first + place[0].start + _middle_slice(piece, sides[place]),
             )
         )
     return sorted(found, key=lambda lesion: -lesion.volume_ml)

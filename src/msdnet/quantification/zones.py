@@ -80,6 +80,14 @@ def find_shells(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
 
     Shapes: sides (S, H, W) uint8 -> (S, H, W) uint8.
     """
+    shells = np.zeros(sides.shape, dtype=np.uint8)
+    if sides.any():
+        place = _around(sides > 0)
+        shells[place] = _shells_of(sides[place], spacing_mm)
+    return shells
+
+
+def _shells_of(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
     step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
     coarse = sides[:, ::step, ::step] > 0
     hulls = np.stack([convex_hull_image(plane) if plane.any() else plane for plane in coarse])
@@ -89,3 +97,9 @@ def find_shells(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
     shells = np.where(depth <= PERIPHERAL_MM, PERIPHERAL, CENTRAL).astype(np.uint8)
     full = shells.repeat(step, axis=1).repeat(step, axis=2)[:, : sides.shape[1], : sides.shape[2]]
     return np.where(sides > 0, full, OUTSIDE).astype(np.uint8)
+
+
+def _around(mask: Array) -> tuple[slice, ...]:
+    """The box around what is set, with a slice more at either end, since there the body goes on."""
+    [box] = ndimage.find_objects(mask.astype(np.uint8))
+    return slice(max(0, box[0].start - 1), box[0].stop + 1), *box[1:]
