@@ -122,3 +122,11 @@ def test_the_trachea_is_found_off_the_pictures_middle(phantom: Phantom) -> None:
     found = segment_lungs(wide, phantom.spacing_mm, np.pad(phantom.labels, ((0, 0), (0, 0), (0, 80))))
     assert found.carina == usual.carina
     assert np.mean(found.sides[:, :, :224] == usual.sides) > 0.999
+
+
+def test_a_body_a_little_cut_off_at_one_side_still_has_two_lungs(phantom: Phantom) -> None:
+    lost = int(np.flatnonzero((phantom.voxels_hu[20] > -300).mean(axis=0) > 0.15)[0]) + 8
+    hu, labels, true = (a[:, :, lost:] for a in (phantom.voxels_hu, phantom.labels, phantom.lungs))
+    sides = segment_lungs(hu, phantom.spacing_mm, labels).sides
+    for side in (RIGHT, LEFT):
+        assert _dice(sides == side, true == side) > 0.97

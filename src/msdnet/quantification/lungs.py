@@ -27,8 +27,9 @@ NOTCH_MM = 5.0
 """Dense notches up to twice as wide, such as vessels at the pleura, are lung."""
 
 AIRWAY_WALL_MM = 2.0
-CUT_BODY = 0.1
-"""A side of the picture of which more than this share, and three times the other's, shows the body cuts it off."""
+CUT_BODY = 0.6
+"""Where the body is this high at one side of the picture, as a share of its greatest height, and a third of that or less
+at the other, about half of it is cut off."""
 
 NECK = 0.6
 """Two lungs in one piece are joined by a neck thinner than this share of the thinner one's depth."""
@@ -84,14 +85,14 @@ def part_lungs(lung: Array, hu: Array, spacing_mm: tuple[float, float, float]) -
 
 
 def find_middle(body: Array) -> float:
-    """The body's middle column; where the picture cuts it off at one side alone, that side: one lung is shown.
+    """The body's middle column; where the picture cuts half of it off at one side, that side: one lung is shown.
 
     Shapes: body (S, H, W) bool.
     """
-    first, last = body[:, :, 0].mean(), body[:, :, -1].mean()
-    if max(first, last) > CUT_BODY and 3 * min(first, last) < max(first, last):
-        return float(body.shape[2] - 1) if last > first else 0.0
     columns = body.sum(axis=(0, 1))
+    first, last = int(columns[0]), int(columns[-1])
+    if max(first, last) > CUT_BODY * columns.max() and 3 * min(first, last) <= max(first, last):
+        return float(len(columns) - 1) if last > first else 0.0
     return float(np.average(np.arange(len(columns)), weights=columns)) if columns.any() else len(columns) / 2
 
 
