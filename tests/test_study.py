@@ -114,8 +114,8 @@ def names_in(folder):
 
 def test_a_volume_yields_every_file_and_no_dicom(nifti, tmp_path):
     result = segment_study(scan_of(nifti), tmp_path / "out", FakeSegmenter())
-    expected = ["front.png", "labels.nii.gz", "measures.csv", "measures.json", "overview.png", "report.html"]
-    expected += [*(["report.pdf"] if "pdf" in result.files else []), "run.json", "scan.csv"]
+    expected = ["front.png", "labels.nii.gz", "measures.csv", "measures.json", "overview.png", "preview.nii.gz"]
+    expected += ["report.html", *(["report.pdf"] if "pdf" in result.files else []), "run.json", "scan.csv"]
     assert names_in(tmp_path / "out") == expected
     assert result.report == tmp_path / "out" / "report.html"
     labels = np.asarray(nib.load(tmp_path / "out" / "labels.nii.gz").dataobj)

@@ -67,6 +67,7 @@ _CONSOLIDATION = Code("9656002", "SCT", "Consolidation")
 _OPACITY = Code("112001", "DCM", "Opacity")
 
 _GREEN, _BLUE, _RED, _AMBER = (64, 200, 110), (80, 140, 255), (235, 70, 70), (245, 170, 40)
+_MAGENTA, _CYAN = (235, 70, 200), (70, 205, 235)
 
 SCHEMAS: dict[str, LabelSchema] = {
     "ggo-consolidation": LabelSchema(
@@ -97,6 +98,16 @@ LUNGS = LabelSchema(
     anatomical=True,
 )
 """What the numbers in a mask of the lungs mean; no schema of lesions."""
+
+_CHANGES = ("Persistent lesion", "New lesion", "Resolved lesion")
+CHANGES = LabelSchema(
+    "changes",
+    tuple(
+        LabelClass(index, title.split()[0].lower(), title, colour, Code(title.split()[0].upper(), "99MSDNET", title))
+        for index, (title, colour) in enumerate(zip(_CHANGES, (_AMBER, _MAGENTA, _CYAN), strict=True), start=1)
+    ),
+)
+"""What the numbers in a map of changes mean."""
 
 LUNG_SCHEMES: dict[str, dict[int, str]] = {
     "binary": {1: "lung"},

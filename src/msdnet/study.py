@@ -18,7 +18,15 @@ from msdnet.quantification import (
     measure_lesions,
     measure_scan_lungs,
 )
-from msdnet.reporting import draw_overview, write_lung_tables, write_measures, write_report, write_run_record
+from msdnet.reporting import (
+    draw_overview,
+    write_lung_tables,
+    write_measures,
+    write_preview,
+    write_repeatability,
+    write_report,
+    write_run_record,
+)
 from msdnet.reporting.encapsulated_pdf import write_encapsulated_pdf
 from msdnet.reporting.front_views import can_be_drawn, draw_front_views
 from msdnet.reporting.lungs import lung_notes
@@ -175,6 +183,7 @@ def _write(
         lungs.measures, lungs.absent, measures, public_name(scan), folder
     )
     files = {**written, **tables, "overview": "overview.png", "report": "report.html"}
+    files |= write_repeatability(segmentation.repeatability, folder) | write_preview(scan, folder)
     draw_overview(segmentation, folder / files["overview"])
     front = None
     if can_be_drawn(segmentation):

@@ -201,3 +201,13 @@ def test_folder_with_other_files_is_refused_and_left_alone(phantom, tmp_path):
     with pytest.raises(OptionError, match=r"notes\.txt"):
         write_phantom_dicom(phantom, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_lesions_of_another_time_are_the_same_ones_wider():
+    before, after = (make_phantom(2, shape=(16, 64, 64), lesion_scale=scale) for scale in (1.0, 1.2))
+    assert np.array_equal(before.lungs, after.lungs)
+    grown = np.count_nonzero(after.labels) / np.count_nonzero(before.labels)
+    assert 1.2 < grown < 1.2**3 * 1.2
+    assert np.count_nonzero((before.labels > 0) & (after.labels == 0)) == 0
+    with pytest.raises(OptionError, match="lesions of this width"):
+        make_phantom(2, shape=(16, 64, 64), lesion_scale=0.0)

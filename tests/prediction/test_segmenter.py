@@ -179,7 +179,7 @@ def test_trust_is_told_from_few_slices_of_a_volume(monkeypatch: pytest.MonkeyPat
         return original(network, grey, *others)
 
     monkeypatch.setattr(segmenter_module, "measure_steadiness", remember)
-    monkeypatch.setattr(segmenter_module, "TRUST_SLICES", 5)
+    monkeypatch.setattr(segmenter_module, "AGAIN_SLICES", 5)
     card = dataclasses.replace(CARD, trust=[_model("ggo")])
     scan = to_scan(make_phantom(seed=1, shape=(24, 96, 96)))
     segmentation = Segmenter(Brightness(), card, device="cpu").segment(scan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib
 import math
 from collections.abc import Callable
@@ -58,6 +59,20 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     child.add_argument("--dicom-pdf", action="store_true", help="write the PDF as DICOM, too, for DICOM input")
     child.add_argument("--anonymous", action="store_true", help="write no DICOM, which would carry the patient's data")
+    child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+    child = command("compare", "compare", "say what has changed between results of one person")
+    child.add_argument(
+        "results", metavar="RESULT", nargs="+", type=Path, help="result folders of msdnet segment, two or more"
+    )
+    _add_out(child, "folder of the comparison: new, empty, or an earlier one, which is replaced")
+    child.add_argument(
+        "--same-person", action="store_true", help="your word that they are, where the results do not tell"
+    )
+    child.add_argument(
+        "--dates", metavar="DATE,DATE", type=_dates, default=(),
+        help="when the scans were taken, as 2024-03-01, in the order of the results; where these do not tell",
+    )  # fmt: skip
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     child = command("demo", "segment", "make a synthetic chest CT, segment it and say where the report lies")
@@ -230,6 +245,18 @@ def _slices(text: str) -> tuple[int, int]:
         expected="CARINA,VEINS: two slice numbers from the feet, the veins not above the carina",
         do="take the numbers from the report's overview, for instance --zone-slices 181,154",
     )
+
+
+def _dates(text: str) -> tuple[datetime.date, ...]:
+    try:
+        return tuple(datetime.date.fromisoformat(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise OptionError(
+            "the dates cannot be used",
+            got=f"--dates {text}",
+            expected="a date for each result, parted by commas",
+            do="for instance --dates 2024-03-01,2024-03-08",
+        ) from error
 
 
 def _correlation(text: str) -> float:

@@ -15,6 +15,7 @@ from msdnet.labels import LabelSchema
 from msdnet.prediction.device import choose_device
 from msdnet.prediction.field_of_view import FieldOfView, find_field_of_view, whole_field
 from msdnet.prediction.pixel_size import notes_on_pixels
+from msdnet.prediction.repeatability import Repeatability, measure_repeatability
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.prediction.steadiness import Steadiness, measure_steadiness
 from msdnet.prediction.trust import Trust, estimate_trust, read_trust_models
@@ -26,8 +27,8 @@ Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
 
 BATCH = 4
-TRUST_SLICES = 12
-"""At most so many slices with lesions, evenly spread, are looked at again to tell how far a result can be trusted."""
+AGAIN_SLICES = 12
+"""About so many slices with lesions, evenly spread, are looked at again: for trust, and for repeatability."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Segmentation:
         discarded_voxels: Voxels the network marked outside the chest cavity, which are not in `labels`.
         notes: What a reader should know, one sentence each, without patient data.
         trust: How far each class that was found can be trusted; empty where the weights' card has no calibration.
+        repeatability: How far each class's area moves with the technique alone; empty where there is no lesion, or no
+            volume to be compared with another scan's.
     """
 
     scan: Scan
@@ -57,6 +60,7 @@ class Segmentation:
     discarded_voxels: int = 0
     notes: tuple[str, ...] = ()
     trust: tuple[Trust, ...] = ()
+    repeatability: tuple[Repeatability, ...] = ()
 
 
 class Segmenter:
@@ -132,6 +136,7 @@ class Segmenter:
             discarded_voxels=num_marked - int(np.count_nonzero(labels)),
             notes=view.notes + notes_on_pixels(scan),
             trust=tuple(self._trust(slices.array, labels, view, scan.intensity)),
+            repeatability=self._repeatability(slices.array, labels, view) if scan.has_volumes else (),
         )
 
     def _grey(self, array: Array, index: int, view: FieldOfView, intensity: str) -> Tensor:
@@ -145,7 +150,7 @@ class Segmenter:
         """
         if not self.trust_models:
             return []
-        chosen = _spread_over_classes(labels, TRUST_SLICES)
+        chosen = _spread_over_classes(labels, AGAIN_SLICES)
         counts: list[Steadiness] = []
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
@@ -160,6 +165,15 @@ class Segmenter:
             for one in of_slices:
                 counts = [a + b for a, b in zip(counts, one, strict=True)] if counts else one
         return estimate_trust(self.trust_models, counts)
+
+    def _repeatability(self, array: Array, labels: Array, view: FieldOfView) -> tuple[Repeatability, ...]:
+        """How far the area of each class moves on some of the slices with lesions; of a scan in HU."""
+        chosen = _spread_over_classes(labels, AGAIN_SLICES)
+        if not chosen:
+            return ()
+        cavities = None if view.cavity is None else [view.cavity[i][view.box(i)] for i in chosen]
+        grey = [self._grey(array, i, view, "HU") for i in chosen]
+        return measure_repeatability(self.network, grey, self.card.preprocessing, self.card.label_schema, cavities)
 
     def _field_of_view(self, scan: Scan, array: Array, spacing: tuple[float, float, float]) -> FieldOfView:
         if scan.intensity != "HU":

@@ -28,8 +28,8 @@ NOTCH_MM = 5.0
 
 AIRWAY_WALL_MM = 2.0
 CUT_BODY = 0.6
-"""Where the body is this high at one side of the picture, as a share of its greatest height, and a third of that or less
-at the other, about half of it is cut off."""
+"""Where the body has this share of its greatest height at one side of the picture, and at most a third of that at the
+other, about half of it is cut off."""
 
 NECK = 0.6
 """Two lungs in one piece are joined by a neck thinner than this share of the thinner one's depth."""

@@ -12,8 +12,9 @@ from msdnet.deferred import deferred
 if TYPE_CHECKING:
     from msdnet.reporting.html import write_report
     from msdnet.reporting.lung_tables import join_scan_lines, write_lung_tables
-    from msdnet.reporting.measures import write_measures
+    from msdnet.reporting.measures import write_measures, write_repeatability
     from msdnet.reporting.overview import draw_overview
+    from msdnet.reporting.preview import write_preview
     from msdnet.reporting.run_record import write_run_record
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "join_scan_lines",
     "write_lung_tables",
     "write_measures",
+    "write_preview",
+    "write_repeatability",
     "write_report",
     "write_run_record",
 ]
@@ -32,6 +35,8 @@ __getattr__ = deferred(
         "join_scan_lines": "lung_tables",
         "write_lung_tables": "lung_tables",
         "write_measures": "measures",
+        "write_preview": "preview",
+        "write_repeatability": "measures",
         "write_report": "html",
         "write_run_record": "run_record",
     },

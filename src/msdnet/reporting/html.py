@@ -45,17 +45,9 @@ def write_report(
         notes: Findings, one sentence each, already free of patient data.
         has_dicom: Whether the folder holds DICOM, and with it patient data.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("msdnet.reporting", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     num_slices = to_canonical(segmentation.scan, segmentation.labels).shape[0]
-    page = environment.get_template("report.html.j2").render(
-        text=TEXTS,
-        version=__version__,
+    page = render_page(
+        "report.html.j2",
         scan_line=_scan_line(segmentation),
         tiles=_tiles(segmentation, measures, lungs),
         lungs=lung_section(lungs, segmentation.schema),
@@ -66,8 +58,8 @@ def write_report(
         no_ml=TEXTS["no_ml_no_distance" if segmentation.scan.pixel_spacing_known else "no_ml"],
         orientation_known=segmentation.scan.orientation_known,
         findings=notes,
-        overview=_embedded(overview),
-        front=None if front is None else _embedded(front),
+        overview=embedded(overview),
+        front=None if front is None else embedded(front),
         profile=draw_profile(segmentation) if num_slices > 1 else None,
         method=_method(segmentation, num_slices),
         has_dicom=has_dicom,
@@ -75,7 +67,20 @@ def write_report(
     path.write_text(page, encoding="utf-8")
 
 
-def _embedded(picture: Path) -> str:
+def render_page(template: str, **values: Any) -> str:
+    """A page from a template of this folder, which knows the texts and the version besides the values."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("msdnet.reporting", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(text=TEXTS, version=__version__, **values)
+
+
+def embedded(picture: Path) -> str:
+    """A picture's bytes as a page holds them."""
     return base64.b64encode(picture.read_bytes()).decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""The figures as tables for other programs: measures.json and measures.csv."""
+"""The figures as tables for other programs: measures.json, measures.csv and repeatability.json."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from msdnet.prediction.repeatability import Repeatability
 from msdnet.quantification import LesionMeasure
 
 _DECIMALS = {
@@ -38,6 +39,24 @@ def write_measures(measures: Sequence[LesionMeasure], folder: Path) -> dict[str,
         writer.writeheader()
         writer.writerows(records)
     return {"measures_json": "measures.json", "measures_csv": "measures.csv"}
+
+
+def write_repeatability(repeatability: Sequence[Repeatability], folder: Path) -> dict[str, str]:
+    """Writes repeatability.json, one record per class and one of any lesion; gives the file's role and name, if any."""
+    if not repeatability:
+        return {}
+    records = [
+        {
+            "class": r.class_name,
+            "sd_log_area": round(r.sd, 4),
+            "num_looks": len(r.again),
+            "plain": r.plain,
+            "again": r.again,
+        }
+        for r in repeatability
+    ]
+    (folder / "repeatability.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    return {"repeatability_json": "repeatability.json"}
 
 
 def _rounded(key: str, value: str | int | float | None) -> str | int | float | None:

@@ -133,4 +133,76 @@ TEXTS: dict[str, str] = {
         "The scan was read as grey levels, not Hounsfield units: no density is given, and pictures that show chest "
         "wall and couch around the lungs are less reliable."
     ),
+    # Follow-up
+    "follow_title": "Follow-up of COVID-19 lesions on CT",
+    "follow_line": "{num} scans of one person over {days} days",
+    "follow_line_claimed": "{num} scans over {days} days, of one person by the user's word",
+    "day": "Day {day}",
+    "days_axis": "days since the first scan",
+    "map_column": "Last change",
+    "side_by_side": "Same levels at each time",
+    "side_by_side_alt": "CT slices at the same levels at each time, and where lesions are new, resolved or persistent",
+    "side_by_side_caption": "Later scans are laid over the first one (both lungs overlap with a Dice of {dice}). "
+    "The patient's right is at the left of each picture.",
+    "course": "Course",
+    "course_alt": "Volume of each class over the days",
+    "course_caption": "Bars: what the technique alone moves (95 %).",
+    "figures": "Figures",
+    "column_figure": "Figure",
+    "column_change": "Change, first to last",
+    "column_band": "Band",
+    "lung_volume": "Both lungs (ml)",
+    "in_ml": "{title} (ml)",
+    "mass_of": "{title}, mass (g)",
+    "percent_of": "{title} (% of the lungs)",
+    "region_percent_of": "{title}, {region} (% of it)",
+    "tile_under": "{before} → {after} ml, {verdict}",
+    "tile_first": "{before} → {after} ml",
+    "beyond": "beyond the band of {band}",
+    "within": "within the band of {band}",
+    "flag_breath": "*",
+    "flag_breath_note": "* The lungs' volume has changed, so that percentages tell of the breath as well.",
+    "band_note": "Band: changes within it are no more than what the technique alone moves (95 %): the same scans, "
+    "turned, resampled, mirrored and with noise, are segmented again. What a second scan changes besides (breath, "
+    "position, dose) is not in it.",
+    "maps": "Where lesions changed",
+    "column_from_to": "From, to",
+    "column_new": "New (ml)",
+    "column_resolved": "Resolved (ml)",
+    "column_persistent": "Persistent (ml)",
+    "from_to": "Day {before} to {after}",
+    "maps_note": "On the first scan's grid. New is what lies more than 4 mm from every earlier lesion, resolved what "
+    "was more than that from every later one; a rim that grew or shrank counts as persistent.",
+    "acquisition": "How the scans were taken",
+    "acquisition_kernel": "kernel",
+    "acquisition_slice_thickness_mm": "slice thickness in mm",
+    "acquisition_slice_spacing_mm": "distance of slices in mm",
+    "acquisition_pixel_spacing_mm": "pixel spacing in mm",
+    "acquisition_tube_kv": "tube voltage in kV",
+    "acquisition_contrast": "contrast agent",
+    "acquisition_manufacturer": "manufacturer",
+    "acquisition_model": "scanner",
+    "unknown": "not stated",
+    "yes": "yes",
+    "no": "no",
+    "follow_differs": "The scans were not taken alike ({what}: {values}): part of a change may come from that.",
+    "follow_breath": "The lungs' volume changed by {percent} from day {before} to day {after}: another breath, "
+    "or lung that is gone. Compare lesion mass first, and percentages with care.",
+    "follow_cut": "The scan of day {day} does not hold the lungs whole: volumes of all scans are of what each shows.",
+    "follow_sharp": "The scan of day {day} was reconstructed with a sharp kernel.",
+    "follow_weights": "The results were made by different weights or options: no band can be given, and part of a "
+    "change may come from that. Segment all scans alike.",
+    "follow_no_looks": "The repeatability of a result is not known: no band can be given.",
+    "follow_same_scan": "Two of the results are of the same scan.",
+    "align_no_lungs": "The scans could not be laid over each other: a result has no lungs.",
+    "align_no_preview": "The scans could not be laid over each other: a result has no preview.nii.gz. Segment that "
+    "scan again with this version.",
+    "align_failed": "The scans could not be laid over each other: the lungs do not match. Nothing is shown side "
+    "by side.",
+    "method_registration": "Registration",
+    "method_registration_text": "rigid, then B-spline, by the correlation of HU in and around the lungs (SimpleITK)",
+    "follow_limits_text": "Research use only; not a medical device, not for diagnosis or treatment. The masks are a "
+    "network's output and nobody has checked them. A change beyond the band is one of the marks; whether it is one of "
+    "the disease, somebody must look.",
+    "follow_inside": "The folder of this report contains no DICOM and no patient's name, number or date.",
 }

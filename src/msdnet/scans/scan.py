@@ -72,6 +72,11 @@ class Scan:
         return self.spacing_known or self.pixel_spacing_stated
 
     @property
+    def has_volumes(self) -> bool:
+        """Whether volumes in it can be compared with another scan's: in HU, with spacing and orientation."""
+        return self.intensity == "HU" and self.spacing_known and self.orientation_known
+
+    @property
     def voxel_ml(self) -> float | None:
         """The volume of a voxel in millilitres, or None where the spacing is unknown."""
         return float(self.volume.voxel_volume) / 1000.0 if self.spacing_known else None

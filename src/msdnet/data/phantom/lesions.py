@@ -43,13 +43,18 @@ class Lesions:
         grid: The grid; lesions are placed within its field of view.
         kinds: The classes to place, names out of `PATTERNS`.
         rng: Draws places, sizes and textures.
+        scale: The lesions are this many times as wide as drawn.
     """
 
-    def __init__(self, chest: Chest, grid: Grid, kinds: Collection[str], rng: np.random.Generator) -> None:
+    def __init__(
+        self, chest: Chest, grid: Grid, kinds: Collection[str], rng: np.random.Generator, scale: float = 1.0
+    ) -> None:
         self._grid, self._kinds = grid, kinds
         self._noises = {name: [SmoothNoise(rng, scale, grid) for scale in (19, 7, 3.2)] for name in PATTERNS}
         self._density, self._texture, self._speckle = (SmoothNoise(rng, scale, grid) for scale in (45, 14, 4))
         self._blobs = {name: _place(pattern, chest, grid, rng) for name, pattern in PATTERNS.items()}
+        for blobs in self._blobs.values():
+            blobs[:, 3:] *= scale
         self._lobules, self._mesh = (_cells(size, rng) for size in (LOBULE_MM, MESH_MM))
 
     def labels(self, index: int, x: Array, y: Array, z: float, lung: Array) -> tuple[Array, dict[str, Array]]:

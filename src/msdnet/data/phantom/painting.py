@@ -77,6 +77,7 @@ def make_phantom(
     shape: tuple[int, int, int] = (40, 320, 320),
     spacing_mm: tuple[float, float, float] | None = None,
     lesions: Sequence[str] = ("ggo", "interstitial", "consolidation"),
+    lesion_scale: float = 1.0,
     noise_hu: float = 22.0,
 ) -> Phantom:
     """A chest CT with its truth, the same for the same arguments.
@@ -89,12 +90,13 @@ def make_phantom(
         spacing_mm: Distance of voxel centres along the same axes. None spreads the shape over a whole chest,
             240 x 352 x 352 mm: 6.0 x 1.1 x 1.1 mm at the default shape.
         lesions: The classes to place; empty for a healthy chest.
+        lesion_scale: The same lesions this many times as wide, as at another time of the disease.
         noise_hu: Standard deviation of the noise in HU.
 
     Raises:
         OptionError: if an argument cannot be used.
     """
-    _check(seed, shape, spacing_mm, lesions, noise_hu)
+    _check(seed, shape, spacing_mm, lesions, lesion_scale, noise_hu)
     dz, dy, dx = spacing_mm or [field / n for field, n in zip(FIELD_MM, shape, strict=True)]
     grid = Grid(shape, (dz, dy, dx), min(dz, MAX_SLAB_MM))
     shape_rng, painter_rng, tree_rng, lesion_rng, noise_rng = (np.random.default_rng([seed, k]) for k in range(5))
@@ -106,7 +108,7 @@ def make_phantom(
     vessels = [Coverage(tree, grid) for tree in (arteries, veins)]
     walls, lumens = Coverage(wide.beside(0.75, 0.8, 0.8), grid), Coverage(wide.beside(0.75, 0.0, 0.8), grid)
     bronchograms = Coverage(bronchi.beside(0.75, 0.2, 0.8), grid)
-    disease = Lesions(chest, grid, lesions, lesion_rng) if lesions else None
+    disease = Lesions(chest, grid, lesions, lesion_rng, lesion_scale) if lesions else None
 
     voxels = np.empty(shape, dtype=np.int16)
     labels, lungs = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8)
@@ -165,6 +167,7 @@ def _check(
     shape: Sequence[int],
     spacing_mm: Sequence[float] | None,
     lesions: Sequence[str],
+    lesion_scale: float,
     noise_hu: float,
 ) -> None:
     """Refuses arguments that would give no phantom or another one than meant."""
@@ -191,6 +194,10 @@ def _check(
             got=repr(lesions),
             expected="a sequence of names out of " + ", ".join(PATTERNS),
             do='for instance lesions=("ggo",), or lesions=() for a healthy chest',
+        )
+    if not (math.isfinite(lesion_scale) and lesion_scale > 0):
+        raise OptionError(
+            "no phantom with lesions of this width", got=str(lesion_scale), expected="above 0", do="for instance 1.1"
         )
     if not (math.isfinite(noise_hu) and noise_hu >= 0):
         raise OptionError(

@@ -1,0 +1,147 @@
+"""Results of one person at several times -> what has changed: the task that every way of comparing results shares."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msdnet import __version__
+from msdnet.files import RUN_RECORD, TOOL, file_sha256
+from msdnet.quantification.follow_up import Aligned, Change, Timepoint, align, find_changes, read_timepoints
+from msdnet.reporting.follow_up import draw_course, draw_side_by_side, write_changes, write_follow_up_page
+from msdnet.reporting.follow_up.page import follow_up_notes
+from msdnet.reporting.pdf import write_pdf
+from msdnet.reporting.result_folder import check_out, replaced_folder
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """A comparison of results.
+
+    Attributes:
+        folder: Where it was written.
+        points: The results in the order of time.
+        changes: From the first to the last.
+        notes: What a reader should know, one sentence each.
+        files: Role and name of the files in the folder.
+    """
+
+    folder: Path
+    points: tuple[Timepoint, ...]
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+    files: dict[str, str]
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.folder / self.files["report"]
+
+
+def compare_results(
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    same_person: bool = False,
+    dates: Sequence[datetime.date] = (),
+    progress: Progress | None = None,
+) -> FollowUp:
+    """Compares two or more results of one person, and writes a folder with tables, maps, pictures, page and PDF.
+
+    Args:
+        folders: Results of `segment_study`.
+        out: The folder of the comparison: new, empty, or an earlier one, which is replaced as a whole.
+        same_person: Whether the caller says that they are of one person: needed where a result does not tell.
+        dates: When the scans were taken: needed where the results do not tell.
+        progress: Called with the stage and the share of the whole that is done, 0 to 1.
+
+    Raises:
+        OptionError: if they cannot be compared, or `out` cannot be used.
+        SchemaError: if label schemas differ.
+        OutputError: if the folder cannot be written.
+    """
+
+    def tell(stage: str, share: float) -> None:
+        if progress is not None:
+            progress(stage, share)
+
+    check_out(out)
+    tell("read", 0.0)
+    points = read_timepoints(folders, same_person=same_person, dates=dates)
+    tell("align", 0.05)
+    aligned = align(points, lambda done, total: tell("align", 0.05 + 0.8 * done / total))
+    tell("report", 0.85)
+    places = [*((k, k + 1) for k in range(len(points) - 1)), *([(0, len(points) - 1)] if len(points) > 2 else [])]
+    changes = [(a, b, find_changes(points[a], points[b])) for a, b in places]
+    notes = tuple(follow_up_notes(points, aligned))
+    with replaced_folder(out) as unfinished:
+        claimed = any("subject" not in point.record for point in points)
+        files = _write(points, changes, aligned, unfinished, claimed=claimed)
+        record = _record(points, files, notes, claimed=claimed, dates_given=bool(dates))
+        (unfinished / RUN_RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    tell("report", 1.0)
+    return FollowUp(out, tuple(points), tuple(changes[-1][2]), notes, files)
+
+
+def _write(
+    points: Sequence[Timepoint],
+    changes: Sequence[tuple[int, int, Sequence[Change]]],
+    aligned: Aligned | str,
+    folder: Path,
+    *,
+    claimed: bool,
+) -> dict[str, str]:
+    files = write_changes(points, changes, aligned, folder)
+    side_by_side = None
+    if not isinstance(aligned, str):
+        for place in range(len(aligned.maps)):
+            name = f"map-{place + 1}-{place + 2}.nii.gz"
+            aligned.write_map(place, folder / name)
+            files[f"map_{place + 1}_{place + 2}"] = name
+        side_by_side = folder / "side-by-side.png"
+        draw_side_by_side(points, aligned, side_by_side)
+        files["side_by_side"] = side_by_side.name
+    draw_course(points, folder / "course.png")
+    page = folder / "report.html"
+    write_follow_up_page(
+        points,
+        changes[-1][2],
+        aligned,
+        page,
+        course=folder / "course.png",
+        side_by_side=side_by_side,
+        claimed=claimed,
+    )
+    files |= {"course": "course.png", "report": page.name}
+    if not write_pdf(page, folder / "report.pdf"):
+        files["pdf"] = "report.pdf"
+    return files
+
+
+def _record(
+    points: Sequence[Timepoint], files: dict[str, str], notes: Sequence[str], *, claimed: bool, dates_given: bool
+) -> dict[str, Any]:
+    """What was compared, so that every figure can be traced; without path, name or date."""
+    return {
+        "tool": TOOL,
+        "version": __version__,
+        "compared": [
+            {
+                "day": point.day,
+                "run_sha256": file_sha256(point.folder / RUN_RECORD),
+                "input_sha256": point.record["input"]["sha256"],
+                "weights": point.record["weights"],
+                "version": point.record["version"],
+            }
+            for point in points
+        ],
+        "options": {"same_person": claimed, "dates_given": dates_given},
+        "notes": list(notes),
+        "files": {**files, "run": RUN_RECORD},
+    }

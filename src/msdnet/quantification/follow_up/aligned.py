@@ -1,0 +1,91 @@
+"""All results on the first one's grid: what is shown side by side, and where lesions are new or resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from msdnet.quantification.follow_up.lesion_map import LesionMap, map_lesions
+from msdnet.quantification.follow_up.registration import read_volume, register, resample
+from msdnet.quantification.follow_up.timepoint import Timepoint
+
+Array = np.ndarray[Any, Any]
+
+SMALLEST_DICE = 0.9
+"""Lungs that overlap less than this after registration do not lie over each other."""
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Results laid over the first one; arrays (S, H, W) go towards the head, the back and the patient's left.
+
+    Attributes:
+        grid: The first result's preview.
+        pictures: HU of each result on that grid.
+        labels: Of each result on that grid, uint8.
+        lung_dice: Of each result but the first, how far its lungs cover the first one's.
+        maps: From each result to the next.
+    """
+
+    grid: sitk.Image
+    pictures: tuple[Array, ...]
+    labels: tuple[Array, ...]
+    lung_dice: tuple[float, ...]
+    maps: tuple[LesionMap, ...]
+
+    def write_map(self, place: int, path: Path) -> None:
+        """Writes the map from result `place` to the next on the first one's grid."""
+        image = sitk.GetImageFromArray(self.maps[place].array)
+        image.CopyInformation(self.grid)
+        sitk.WriteImage(image, str(path), True)
+
+
+def align(points: Sequence[Timepoint], progress: Callable[[int, int], None] | None = None) -> Aligned | str:
+    """The results on the first one's grid; or why they cannot be laid over each other.
+
+    Args:
+        points: In the order of time.
+        progress: Called with the number of results done and to do.
+
+    Returns:
+        Aligned, or "no_lungs", "no_preview" (a result without them), or "failed" (lungs that do not come together).
+    """
+    for role in ("lungs", "preview"):
+        if any(point.file(role) is None for point in points):
+            return f"no_{role}"
+    first = points[0]
+    grid = read_volume(_path(first, "preview"))
+    pictures = [_array(grid)]
+    labels = [_array(resample(read_volume(_path(first, "labels")), grid, nearest=True))]
+    overlaps = []
+    for number, point in enumerate(points[1:], start=1):
+        found = register(*(_path(p, role) for p in (first, point) for role in ("preview", "lungs")))
+        if found.lung_dice < SMALLEST_DICE:
+            return "failed"
+        overlaps.append(found.lung_dice)
+        pictures.append(_array(resample(read_volume(_path(point, "preview")), grid, found.transform)))
+        moved = resample(read_volume(_path(point, "labels")), grid, found.transform, nearest=True)
+        labels.append(_array(moved))
+        if progress is not None:
+            progress(number, len(points) - 1)
+    column_mm, row_mm, slice_mm = grid.GetSpacing()
+    pairs = pairwise(labels)
+    maps = tuple(map_lesions(before > 0, after > 0, (slice_mm, row_mm, column_mm)) for before, after in pairs)
+    return Aligned(grid, tuple(pictures), tuple(labels), tuple(overlaps), maps)
+
+
+def _path(point: Timepoint, role: str) -> Path:
+    path = point.file(role)
+    if path is None:
+        raise KeyError(role)
+    return path
+
+
+def _array(image: sitk.Image) -> Array:
+    return np.asarray(sitk.GetArrayFromImage(image))

@@ -1,0 +1,117 @@
+"""What has changed from one result to another, and whether it is more than the technique alone moves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import stats
+
+from msdnet.quantification.follow_up.timepoint import LUNGS, MASS, PERCENT, SCAN, VOLUME, Timepoint
+
+SMALLEST_SD = 0.02
+"""No scan is taken to be steadier than this: a few looks can agree by chance."""
+
+LEVEL = 0.95
+LARGEST_BREATH = 0.10
+"""With more than this relative change of the lungs' volume, percent of the lungs tell of the breath as well."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure at two times.
+
+    Attributes:
+        region: "scan" for all that is marked, else a region of the lungs.
+        class_name: A class of the schema, or "any_lesion".
+        measure: "volume_ml", "mass_g" or "percent" (of the region).
+        before: At the earlier time.
+        after: At the later one.
+        half_width: Of the band of repeatability and of the change's error, at 95 %, as a log(after / before);
+            None where it is not known: parts of the lungs, other weights, nothing marked at one time.
+        breath: Whether the lungs' volume changed so much that a percentage says little.
+    """
+
+    region: str
+    class_name: str
+    measure: str
+    before: float
+    after: float
+    half_width: float | None = None
+    breath: bool = False
+
+    @property
+    def change(self) -> float:
+        """After less before, in the measure's unit."""
+        return self.after - self.before
+
+    @property
+    def change_percent(self) -> float | None:
+        """The change in per cent of what was before; None where nothing was."""
+        return 100.0 * self.change / self.before if self.before > 0 else None
+
+    @property
+    def band_percent(self) -> tuple[float, float] | None:
+        """Changes within these bounds, in per cent of what was before, are no more than the technique alone moves."""
+        return None if self.half_width is None else _percent(0.0, self.half_width)
+
+    @property
+    def interval_percent(self) -> tuple[float, float] | None:
+        """95 % interval of the change, in per cent of what was before: from the same error as the band."""
+        if self.half_width is None:
+            return None
+        return _percent(math.log(self.after / self.before), self.half_width)
+
+    @property
+    def is_beyond_band(self) -> bool | None:
+        """Whether it is more than the technique alone moves; None where that cannot be told."""
+        if self.half_width is None:
+            return None
+        return abs(math.log(self.after / self.before)) > self.half_width
+
+
+def find_changes(before: Timepoint, after: Timepoint) -> list[Change]:
+    """The changes of every figure that both results have, in the order of the earlier one's."""
+    same_method = can_repeat(before, after)
+    breath = lungs_changed(before, after)
+    changes = []
+    for key, value in before.figures.items():
+        if key not in after.figures:
+            continue
+        region, class_name, measure = key
+        half_width = None
+        whole = (region, measure) in ((SCAN, VOLUME), (LUNGS, VOLUME), (LUNGS, MASS))
+        if whole and same_method and value > 0 and after.figures[key] > 0:
+            half_width = _half_width(before, after, class_name)
+        flagged = measure == PERCENT and breath
+        changes.append(Change(region, class_name, measure, value, after.figures[key], half_width, flagged))
+    return changes
+
+
+def can_repeat(before: Timepoint, after: Timepoint) -> bool:
+    """Whether both were made in the same way, so that what the technique alone moves is known for both."""
+    same = [
+        before.record["weights"]["sha256"] == after.record["weights"]["sha256"],
+        before.record["options"].get("flips") == after.record["options"].get("flips"),
+    ]
+    return all(same) and before.num_looks > 0 and after.num_looks > 0
+
+
+def lungs_changed(before: Timepoint, after: Timepoint) -> bool:
+    """Whether the lungs' volume differs by more than 10 %: another depth of breath, or lung that is gone."""
+    if not before.lungs_ml or not after.lungs_ml:
+        return False
+    return abs(after.lungs_ml / before.lungs_ml - 1) > LARGEST_BREATH
+
+
+def _half_width(before: Timepoint, after: Timepoint, class_name: str) -> float | None:
+    """The quantile of Student's t times the standard deviation of log(after / before) when nothing has changed."""
+    if class_name not in before.sd or class_name not in after.sd:
+        return None
+    variance = sum(max(point.sd[class_name], SMALLEST_SD) ** 2 for point in (before, after))
+    quantile = stats.t.ppf((1 + LEVEL) / 2, before.num_looks + after.num_looks)
+    return float(quantile * math.sqrt(variance))
+
+
+def _percent(centre: float, half_width: float) -> tuple[float, float]:
+    return 100.0 * math.expm1(centre - half_width), 100.0 * math.expm1(centre + half_width)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from msdnet.quantification.follow_up import Aligned, align, read_timepoints
+from msdnet.quantification.follow_up.lesion_map import NEW, PERSISTENT, RESOLVED, map_lesions
+from msdnet.quantification.follow_up.registration import read_volume
+
+DATES = (datetime.date(2024, 3, 1), datetime.date(2024, 3, 9))
+
+
+@pytest.fixture(scope="module")
+def aligned(results) -> Aligned:
+    found = align(read_timepoints(results, same_person=True, dates=DATES))
+    assert isinstance(found, Aligned)
+    return found
+
+
+def test_a_shifted_scan_comes_to_lie_over_the_first(aligned, phantoms) -> None:
+    assert aligned.lung_dice[0] > 0.96
+    there = phantoms[0].lungs > 0
+    truth = np.isin(phantoms[1].labels_in("ggo-consolidation"), (1, 2)) & there
+    found = aligned.labels[1] > 0
+    dice = 2 * np.count_nonzero(truth & found) / (np.count_nonzero(truth) + np.count_nonzero(found))
+    unmoved = np.roll(truth, 2, axis=2)
+    before = 2 * np.count_nonzero(truth & unmoved) / (2 * np.count_nonzero(truth))
+    assert dice > 0.85 > before
+    assert aligned.pictures[1].shape == aligned.labels[0].shape == there.shape
+
+
+def test_the_same_results_give_the_same_registration(aligned, results) -> None:
+    again = align(read_timepoints(results, same_person=True, dates=DATES))
+    assert isinstance(again, Aligned)
+    assert np.array_equal(again.maps[0].array, aligned.maps[0].array)
+
+
+def test_a_map_lies_where_the_first_scan_lies(aligned, results, tmp_path) -> None:
+    aligned.write_map(0, tmp_path / "map.nii.gz")
+    written, preview = sitk.ReadImage(str(tmp_path / "map.nii.gz")), read_volume(results[0] / "preview.nii.gz")
+    assert written.GetSize() == preview.GetSize()
+    assert written.GetOrigin() == pytest.approx(preview.GetOrigin())
+    assert np.array_equal(sitk.GetArrayFromImage(written), aligned.maps[0].array)
+
+
+def test_results_without_lungs_or_preview_are_not_laid_over_each_other(copy_of, results) -> None:
+    for role in ("lungs", "preview"):
+        folder = copy_of(1)
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        del record["files"][role]
+        (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        points = read_timepoints([results[0], folder], same_person=True, dates=DATES)
+        assert align(points) == f"no_{role}"
+        shutil.rmtree(folder)
+
+
+def test_rims_persist_and_far_lesions_are_new_or_resolved() -> None:
+    before, after = np.zeros((2, 10, 30, 30), bool)
+    before[2:5, 5:10, 5:10] = True
+    after[2:5, 4:11, 4:11] = True  # grown by 2 mm on each side
+    before[7:9, 20:23, 20:23] = True
+    after[2:4, 20:23, 20:24] = True
+    found = map_lesions(before, after, (2.0, 2.0, 2.0))
+    assert np.array_equal(found.array == NEW, after & (np.indices(after.shape)[2] >= 20))
+    assert np.array_equal(found.array == RESOLVED, before & (np.indices(after.shape)[2] >= 20))
+    assert np.array_equal(found.array == PERSISTENT, after & (np.indices(after.shape)[2] < 20))
+    voxel_ml = 0.008
+    assert (found.new_ml, found.resolved_ml) == pytest.approx((24 * voxel_ml, 18 * voxel_ml))
+
+
+def test_where_nothing_was_all_is_new() -> None:
+    after = np.zeros((3, 4, 4), bool)
+    after[1, 1, 1] = True
+    found = map_lesions(np.zeros_like(after), after, (5.0, 1.0, 1.0))
+    assert (found.new_ml, found.persistent_ml, found.resolved_ml) == (0.005, 0.0, 0.0)

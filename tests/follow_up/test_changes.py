@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from msdnet.labels import get_schema
+from msdnet.quantification.follow_up import Change, Timepoint, find_changes
+from msdnet.quantification.follow_up.changes import lungs_changed
+
+
+def _point(ml: float, *, sd: float = 0.03, lungs_ml: float = 4000.0, weights: str = "w", looks: int = 4) -> Timepoint:
+    record = {"weights": {"sha256": weights}, "options": {"flips": False}}
+    figures = {
+        ("scan", "ggo", "volume_ml"): ml,
+        ("lungs", "ggo", "percent"): 100 * ml / lungs_ml,
+        ("right", "ggo", "volume_ml"): ml / 2,
+    }
+    told = {"lungs_ml": lungs_ml, "sd": {"ggo": sd}, "num_looks": looks}
+    return Timepoint(Path(), 0, get_schema("infection"), record, figures, **told)
+
+
+def _volume(before: Timepoint, after: Timepoint) -> Change:
+    return next(c for c in find_changes(before, after) if (c.region, c.measure) == ("scan", "volume_ml"))
+
+
+def test_a_change_and_its_band_are_those_computed_by_hand() -> None:
+    change = _volume(_point(100.0), _point(130.0, sd=0.04))
+    half = 2.30600 * 0.05  # t of 8 degrees of freedom at 97.5 %, times the root of 0.03^2 + 0.04^2
+    assert (change.change, change.change_percent) == pytest.approx((30.0, 30.0))
+    assert change.half_width == pytest.approx(half, rel=1e-4)
+    assert change.band_percent == pytest.approx((100 * math.expm1(-half), 100 * math.expm1(half)), rel=1e-4)
+    low, high = change.interval_percent or (0, 0)
+    assert (low, high) == pytest.approx((130 * math.exp(-half) - 100, 130 * math.exp(half) - 100), rel=1e-4)
+    assert change.is_beyond_band is True
+    assert _volume(_point(100.0), _point(108.0)).is_beyond_band is False
+    assert _volume(_point(100.0), _point(92.0)).is_beyond_band is False
+    assert _volume(_point(100.0), _point(80.0)).is_beyond_band is True
+
+
+def test_few_looks_that_agree_do_not_make_a_scan_steady() -> None:
+    half_width = _volume(_point(100.0, sd=0.0), _point(100.0, sd=0.001)).half_width
+    assert half_width == pytest.approx(2.30600 * 0.02 * math.sqrt(2), rel=1e-4)
+
+
+def test_there_is_no_band_where_it_is_not_known() -> None:
+    for before, after in (
+        (_point(0.0), _point(5.0)),
+        (_point(5.0), _point(0.0)),
+        (_point(5.0), _point(6.0, weights="other")),
+        (_point(5.0), _point(6.0, looks=0)),
+    ):
+        change = _volume(before, after)
+        assert (change.half_width, change.band_percent, change.is_beyond_band) == (None, None, None)
+    assert _volume(_point(0.0), _point(5.0)).change_percent is None
+    right = next(c for c in find_changes(_point(5.0), _point(6.0)) if c.region == "right")
+    assert (right.half_width, right.change) == (None, 0.5)
+
+
+def test_another_breath_flags_percentages_alone() -> None:
+    before, after = _point(100.0), _point(100.0, lungs_ml=3500.0)
+    assert lungs_changed(before, after)
+    assert {c.measure: c.breath for c in find_changes(before, after)} == {"volume_ml": False, "percent": True}
+    assert not lungs_changed(before, _point(100.0, lungs_ml=4300.0))
+    assert not any(c.breath for c in find_changes(before, _point(100.0, lungs_ml=4300.0)))
