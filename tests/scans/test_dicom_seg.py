@@ -205,3 +205,14 @@ def test_headers_that_make_a_seg_impossible_leave_the_other_results(scan: Scan, 
     assert set(written) == {"labels", "segmentation_absent"}
     assert "not valid in DICOM" in written["segmentation_absent"]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["labels.nii.gz"]
+
+
+@pytest.mark.parametrize("character_set", [["", "ISO 2022 IR 87"], ["ISO 2022 IR 13", "ISO 2022 IR 87"]])
+def test_names_in_several_scripts_stay_what_they_are(character_set: list[str], tmp_path: Path, ct: Any) -> None:
+    slices = ct.make_slices(SpecificCharacterSet=character_set, PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう")
+    ct.write_slices(slices, tmp_path / "scan")
+    scan = read_scan(tmp_path / "scan")
+    dataset = _write(scan, ct.some_labels(scan.voxels.shape), tmp_path / "out")
+    assert dataset.PatientName.ideographic == "山田^太郎"
+    assert dataset.PatientName.phonetic == "やまだ^たろう"
+    assert dataset.SpecificCharacterSet == "ISO_IR 192"

@@ -155,7 +155,8 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
 def completed_header(source: Any, spacing: float) -> Any:
     """The first source's header, from which highdicom copies patient and study: empty where missing or not valid.
 
-    A thickness that is missing or not valid becomes the slices' distance, in mm.
+    Text in code extensions (ISO 2022), of which highdicom takes a part, becomes UTF-8. A thickness that is missing or not
+    valid becomes the slices' distance, in mm.
     """
     header = deepcopy(source)
     for keyword in _TYPE_2:
@@ -168,6 +169,9 @@ def completed_header(source: Any, spacing: float) -> Any:
             read(header[keyword].value or "")
         except ValueError:
             header[keyword].value = ""
+    if "ISO 2022" in str(header.get("SpecificCharacterSet")):
+        header.decode()
+        header.SpecificCharacterSet = "ISO_IR 192"
     header.SliceThickness = _number(header, "SliceThickness") or spacing
     if _number(header, "SpacingBetweenSlices") is None:
         header.pop("SpacingBetweenSlices", None)
