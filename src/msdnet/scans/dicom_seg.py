@@ -155,8 +155,8 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
 def completed_header(source: Any, spacing: float) -> Any:
     """The first source's header, from which highdicom copies patient and study: empty where missing or not valid.
 
-    Text in code extensions (ISO 2022), of which highdicom takes a part, becomes UTF-8. A thickness that is missing or not
-    valid becomes the slices' distance, in mm.
+    Text in code extensions (ISO 2022), of which highdicom takes a part, becomes UTF-8. A thickness that is missing or
+    not valid becomes the slices' distance, in mm.
     """
     header = deepcopy(source)
     for keyword in _TYPE_2:
