@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -362,3 +363,33 @@ def test_a_doubtful_result_asks_for_a_review_everywhere_a_reader_looks(nifti, tm
     ggo, consolidation = json.loads((tmp_path / "out" / "measures.json").read_text(encoding="utf-8"))
     assert (ggo["review"], consolidation["review"]) == (False, True)
     assert ggo["volume_high_ml"] == pytest.approx(1.2 * ggo["volume_ml"], abs=1e-3)
+
+
+def test_identify_names_the_patient_in_the_report_and_nowhere_else(dicom, tmp_path):
+    result = segment_study(scan_of(dicom), tmp_path / "out", FakeSegmenter(), identify=True)
+    page = result.report.read_text(encoding="utf-8")
+    for words in ("Plantedsurname Plantedgiven", "4711-AB", "1901-02-03", "2020-03-17", "name the patient"):
+        assert words in page
+    assert "no patient&#39;s name" not in page
+    for name in ("run.json", "measures.json", "scan.csv"):
+        text = (result.folder / name).read_text(encoding="utf-8").casefold()
+        assert not any(secret.casefold() in text for secret in SECRETS)
+
+
+def test_the_words_of_the_pdf_name_nobody_unless_asked_to(dicom, tmp_path, require_tool):
+    pytest.importorskip("weasyprint")
+    program = require_tool("pdftotext")
+    for identify in (False, True):
+        result = segment_study(scan_of(dicom), tmp_path / f"{identify}", FakeSegmenter(), identify=identify)
+        command = [program, str(result.folder / result.files["pdf"]), "-"]
+        words = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "COVID-19 lesions" in words
+        found = [secret for secret in SECRETS[:3] if secret.casefold() in words.casefold()]
+        assert len(found) == (3 if identify else 0)
+
+
+def test_a_scan_of_nobody_cannot_be_identified(nifti, tmp_path):
+    segmenter = FakeSegmenter()
+    with pytest.raises(OptionError, match="leave out --identify"):
+        segment_study(scan_of(nifti), tmp_path / "out", segmenter, identify=True)
+    assert segmenter.num_calls == 0

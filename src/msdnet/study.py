@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from msdnet.reporting import (
 )
 from msdnet.reporting.encapsulated_pdf import write_encapsulated_pdf
 from msdnet.reporting.front_views import can_be_drawn, draw_front_views
+from msdnet.reporting.identity import identity_of
 from msdnet.reporting.lungs import lung_notes
 from msdnet.reporting.pdf import write_pdf
 from msdnet.reporting.privacy import without_patient_data
@@ -86,6 +87,7 @@ def segment_study(
     grey: bool = False,
     anonymous: bool = False,
     dicom_pdf: bool = False,
+    identify: bool = False,
     in_subfolder: bool = False,
     given_lungs: GivenLungs | None = None,
     progress: Progress | None = None,
@@ -105,12 +107,13 @@ def segment_study(
         anonymous: Leave out DICOM files, which carry the patient's data.
         dicom_pdf: Write the PDF as DICOM, too, where there are both.
         given_lungs: A mask of the lungs from elsewhere, and the levels of the anatomical zones.
+        identify: Name patient and study in report and PDF; without it no file but DICOM does.
         in_subfolder: Write into `out/<the input's name without patient data>`, as for one of several inputs.
         progress: Called with the stage and the share of the whole that is done, 0 to 1.
 
     Raises:
         ScanError: if the scan cannot be read.
-        OptionError: if `out` cannot be used, or there are no such levels of zones.
+        OptionError: if `out` cannot be used, there are no such levels of zones, or nobody whom the report could name.
         SchemaError: if the mask of the lungs is not of its scheme.
         OutputError: if what was written is not what was predicted, or cannot be written.
     """
@@ -124,6 +127,7 @@ def segment_study(
     check_out(folder)
     given_lungs = given_lungs or GivenLungs()
     check_given_lungs(given_lungs, scan)
+    identity = identity_of(scan) if identify else ()
     clock.enter("segment")
     segmentation = segmenter.segment(scan, clock.within)
     options = {
@@ -133,12 +137,15 @@ def segment_study(
         "all_slices": bool(getattr(segmenter, "all_slices", False)),
         "anonymous": anonymous,
         "dicom_pdf": dicom_pdf,
+        "identify": identify,
         "lung_scheme": given_lungs.scheme or None,
         "lung_mask_sha256": None if given_lungs.mask is None else file_sha256(given_lungs.mask),
         "zone_slices": [n + 1 for n in (given_lungs.carina, given_lungs.veins) if n is not None] or None,
     }
     with replaced_folder(folder) as unfinished:
-        measures, notes, files = _write(segmentation, unfinished, clock, given_lungs, options=options)
+        measures, notes, files = _write(
+            segmentation, unfinished, clock, given_lungs, options=options, identity=identity
+        )
     clock.finish()
     titles = tuple(c.title for c in segmentation.schema.classes)
     num_slices = to_canonical(scan, segmentation.labels).shape[0]
@@ -146,7 +153,13 @@ def segment_study(
 
 
 def _write(
-    segmentation: Segmentation, folder: Path, clock: _Clock, given_lungs: GivenLungs, *, options: Mapping[str, object]
+    segmentation: Segmentation,
+    folder: Path,
+    clock: _Clock,
+    given_lungs: GivenLungs,
+    *,
+    options: Mapping[str, object],
+    identity: Sequence[tuple[str, str]],
 ) -> tuple[list[LesionMeasure], tuple[str, ...], dict[str, str]]:
     scan, schema = segmentation.scan, segmentation.schema
     clock.enter("write")
@@ -198,6 +211,7 @@ def _write(
         front=front,
         notes=notes,
         has_dicom="segmentation" in written,
+        identity=identity,
     )
     if "segmentation" in files:
         of_lungs = files.get("lungs_segmentation")

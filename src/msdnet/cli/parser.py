@@ -58,7 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="slices of carina and inferior pulmonary veins, as the report numbers them, for the anatomical zones",
     )  # fmt: skip
     child.add_argument("--dicom-pdf", action="store_true", help="write the PDF as DICOM, too, for DICOM input")
-    child.add_argument("--anonymous", action="store_true", help="write no DICOM, which would carry the patient's data")
+    named = child.add_mutually_exclusive_group()
+    named.add_argument("--anonymous", action="store_true", help="write no DICOM, which would carry the patient's data")
+    named.add_argument("--identify", action="store_true", help="name patient and study in report and PDF")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     child = command("compare", "compare", "say what has changed between results of one person")

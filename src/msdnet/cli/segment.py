@@ -118,6 +118,7 @@ def _segment_all(
                 grey=arguments.grey,
                 anonymous=arguments.anonymous,
                 dicom_pdf=arguments.dicom_pdf,
+                identify=arguments.identify,
                 given_lungs=given,
                 in_subfolder=len(scan_inputs) > 1,
                 progress=tell,

@@ -32,6 +32,7 @@ def write_report(
     front: Path | None = None,
     notes: Sequence[str] = (),
     has_dicom: bool = False,
+    identity: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Writes the page. Style and pictures are inside it; it has no script and loads nothing.
 
@@ -44,6 +45,7 @@ def write_report(
         front: The picture that `draw_front_views` drew, if any.
         notes: Findings, one sentence each, already free of patient data.
         has_dicom: Whether the folder holds DICOM, and with it patient data.
+        identity: What the page says of patient and study, if it is to.
     """
     num_slices = to_canonical(segmentation.scan, segmentation.labels).shape[0]
     page = render_page(
@@ -63,6 +65,7 @@ def write_report(
         profile=draw_profile(segmentation) if num_slices > 1 else None,
         method=_method(segmentation, num_slices),
         has_dicom=has_dicom,
+        identity=identity,
     )
     path.write_text(page, encoding="utf-8")
 

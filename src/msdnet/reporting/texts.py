@@ -24,6 +24,12 @@ TEXTS: dict[str, str] = {
     "research_use": "Research use. Not a medical device.",
     # Report: head
     "title": "COVID-19 lesions on chest CT",
+    "identity_name": "Patient",
+    "identity_number": "Number",
+    "identity_born": "Born",
+    "identity_sex": "Sex",
+    "identity_scanned": "Scanned",
+    "identity_accession": "Accession number",
     "scan_volume": "{slices} axial slices of {rows} × {columns} pixels, {row_mm} × {column_mm} × {slice_mm} mm",
     "scan_volume_no_spacing": "{slices} axial slices of {rows} × {columns} pixels, spacing unknown",
     "scan_picture": "One picture of {rows} × {columns} pixels, spacing unknown",
@@ -126,6 +132,7 @@ TEXTS: dict[str, str] = {
     "seg_absent": "No DICOM SEG was written: {reason}",
     "dicom_inside": "The folder of this report contains DICOM with patient data. This page itself contains none.",
     "no_dicom_inside": "The folder of this report contains no DICOM and no patient's name, number or date.",
+    "identity_inside": "This page and the PDF name the patient.",
     "sharp_kernel": "The scan was reconstructed with a sharp kernel ({kernel}): its noise and edges change densities, "
     "and mean HU, mass, PHO and what is marked with them.",
     "review": "Review {title}: {reason}.",
