@@ -99,6 +99,28 @@ LUNGS = LabelSchema(
 )
 """What the numbers in a mask of the lungs mean; no schema of lesions."""
 
+_SHADES = ((120, 165, 255), (80, 140, 255), (40, 90, 210), (255, 205, 110), (245, 170, 40), (200, 125, 10))
+LUNG_LEVELS: dict[str, LabelSchema] = {
+    kind: LabelSchema(
+        f"lung-{kind}s",
+        tuple(
+            LabelClass(
+                3 * number + place + 1,
+                f"{side.name}_{level}_{kind}",
+                f"{side.title}, {level} {kind}",
+                _SHADES[3 * number + place],
+                _LUNG,
+                side.side,
+            )
+            for number, side in enumerate(LUNGS.classes)
+            for place, level in enumerate(("upper", "middle", "lower"))
+        ),
+        anatomical=True,
+    )
+    for kind in ("third", "zone")
+}
+"""Each lung in three, one above the other: thirds of its height, or anatomical zones."""
+
 _CHANGES = ("Persistent lesion", "New lesion", "Resolved lesion")
 CHANGES = LabelSchema(
     "changes",

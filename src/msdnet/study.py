@@ -34,7 +34,7 @@ from msdnet.reporting.lungs import lung_notes
 from msdnet.reporting.pdf import write_pdf
 from msdnet.reporting.privacy import without_patient_data
 from msdnet.reporting.result_folder import check_out, replaced_folder
-from msdnet.reporting.structured_report import write_structured_report
+from msdnet.reporting.structured_report import SEGMENTATIONS, write_structured_report
 from msdnet.reporting.texts import TEXTS
 from msdnet.scans import read_scan, write_labels, write_lungs
 from msdnet.scans.acquisition import Acquisition, read_acquisition
@@ -187,6 +187,8 @@ def _write(
             weights_sha256=segmentation.weights_sha256,
             with_dicom="segmentation" in written,
             given=given_lungs.mask is not None,
+            levels=lungs.levels,
+            levels_kind=lungs.measures.levels_kind if lungs.measures else "",
         )
         absences["lungs_segmentation"] = written.pop("lungs_segmentation_absent", "")
     clock.enter("report")
@@ -214,14 +216,9 @@ def _write(
         identity=identity,
     )
     if "segmentation" in files:
-        of_lungs = files.get("lungs_segmentation")
+        segs = {role: folder / files[role] for role in SEGMENTATIONS if role in files}
         absences["structured_report"] = write_structured_report(
-            segmentation,
-            measures,
-            lungs.measures,
-            folder / files["segmentation"],
-            folder / of_lungs if of_lungs else None,
-            folder / "measures.dcm",
+            segmentation, measures, lungs.measures, segs, folder / "measures.dcm"
         )
         if not absences["structured_report"]:
             files["structured_report"] = "measures.dcm"

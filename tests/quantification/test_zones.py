@@ -15,6 +15,7 @@ from msdnet.quantification.zones import (
     find_shells,
     find_thirds,
     find_zones,
+    number_levels,
 )
 
 
@@ -46,3 +47,11 @@ def test_peripheral_is_what_lies_near_the_chest_wall_not_near_the_mediastinum() 
     assert set(middle[10:19]) == set(middle[101:110]) == {PERIPHERAL}  # within 20 mm
     assert set(middle[21:55]) == set(middle[65:99]) == {CENTRAL}  # up to the mediastinum
     assert set(shells[6, 12, 10:55]) == {PERIPHERAL}  # near the front
+
+
+def test_levels_are_numbered_from_above_right_lung_first() -> None:
+    sides = np.zeros((6, 1, 2), np.uint8)
+    sides[:, 0, 0], sides[2:5, 0, 1] = 1, 2
+    numbers = number_levels(sides, find_thirds(sides))
+    assert numbers[:, 0, 0].tolist() == [3, 3, 2, 2, 1, 1]
+    assert numbers[:, 0, 1].tolist() == [0, 0, 6, 5, 4, 0]

@@ -67,7 +67,9 @@ def test_dcmqi_reads_the_figures_of_every_segment_back(result, tmp_path):
             "LARGEST_DIAMETER": (in_lungs["largest_mm"], "mm"),
             "PERCENT_OF_LUNGS": (in_lungs["percent"], "%"),
         }
-    for number, side in enumerate(("right", "left"), start=1):
+    levels = [f"{side}_{level}_third" for side in ("right", "left") for level in ("upper", "middle", "lower")]
+    parts = [*enumerate(("right", "left"), start=1), *enumerate(levels, start=1)]
+    for number, side in parts:
         group = groups[f"msdnet {side}"]
         assert (group["ReferencedSegment"], group["Finding"]["CodeValue"]) == (number, "39607008")
         found, region = _quantities(group), regions[side]
@@ -121,7 +123,7 @@ def test_it_is_unverified_research_in_the_sources_study(result):
 
 
 def test_dciodvfy_finds_no_error(result, require_tool):
-    for name in ("measures.dcm", "lungs.dcm", "segmentation.dcm"):
+    for name in ("measures.dcm", "lungs.dcm", "zones.dcm", "segmentation.dcm"):
         run = subprocess.run(
             [require_tool("dciodvfy"), "-new", result / name], capture_output=True, text=True, check=False
         )
@@ -130,7 +132,7 @@ def test_dciodvfy_finds_no_error(result, require_tool):
 
 def test_a_repeat_gives_the_same_bytes(result, tmp_path):
     segment_study(find_scans([result.parent / "ct"])[0], tmp_path / "again", TruthSegmenter())
-    for name in ("measures.dcm", "lungs.dcm", "segmentation.dcm"):
+    for name in ("measures.dcm", "lungs.dcm", "zones.dcm", "segmentation.dcm"):
         assert (tmp_path / "again" / name).read_bytes() == (result / name).read_bytes()
 
 

@@ -92,6 +92,8 @@ class LungMeasures:
         carina: Its axial slice, from the feet; None where it was not found.
         outside_voxels: Lesion voxels outside the lungs, in none of the figures above.
         aeration: Percent of the lungs, and of each class, of each degree of `AERATION`: by density alone.
+        levels: The slices of each lung's anatomical zones where known, else of its thirds; None where neither is.
+        levels_kind: "zone", "third" or empty.
     """
 
     regions: tuple[RegionMeasure, ...]
@@ -106,6 +108,8 @@ class LungMeasures:
     carina: int | None = None
     outside_voxels: int = 0
     aeration: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    levels: Zones | None = field(default=None, repr=False)
+    levels_kind: str = ""
 
     def region(self, name: str) -> RegionMeasure:
         """The region of a name."""
@@ -172,6 +176,8 @@ def measure_lungs(
         carina=carina,
         outside_voxels=outside,
         aeration=aeration,
+        levels=thirds if zones is None else zones,
+        levels_kind="zone" if zones is not None else "third" if thirds is not None else "",
     )
 
 

@@ -13,7 +13,7 @@ from msdnet.labels import LabelSchema
 from msdnet.quantification.lung_masks import lungs_from_mask
 from msdnet.quantification.lung_measures import LungMeasures, measure_lungs
 from msdnet.quantification.lungs import Lungs, find_carina_in, segment_lungs
-from msdnet.quantification.zones import find_zones
+from msdnet.quantification.zones import find_zones, number_levels
 from msdnet.scans.mask_file import read_mask
 from msdnet.scans.scan import Scan
 from msdnet.slices import from_canonical, to_canonical
@@ -36,12 +36,14 @@ class ScanLungs:
     Attributes:
         measures: Their figures; None where there are none.
         sides: Right and left lung on the scan's own grid; None where there are none.
+        levels: The parts of `LUNG_LEVELS[measures.levels_kind]` on that grid; None where there are none.
         absent: Why there are none: "grey", "orientation", "spacing" or "not_found"; empty where there are some.
         given: The scheme of the mask that was given; empty where the lungs were found.
     """
 
     measures: LungMeasures | None = None
     sides: Array | None = None
+    levels: Array | None = None
     absent: str = ""
     given: str = ""
 
@@ -125,7 +127,8 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         veins=given.veins,
         lobes=lobes,
     )
-    return ScanLungs(measures, from_canonical(lungs.sides, scan), given=given.scheme)
+    levels = None if measures.levels is None else from_canonical(number_levels(lungs.sides, measures.levels), scan)
+    return ScanLungs(measures, from_canonical(lungs.sides, scan), levels, given=given.scheme)
 
 
 def _absent(scan: Scan) -> str:

@@ -68,6 +68,16 @@ def find_zones(sides: Array, carina: int, veins: int) -> Zones:
     return Zones(level)
 
 
+def number_levels(sides: Array, zones: Zones) -> Array:
+    """The numbers of `LUNG_LEVELS`: each lung from above, 1 to 3 the right one, 4 to 6 the left; (S, H, W) uint8."""
+    numbers = np.zeros(sides.shape, dtype=np.uint8)
+    for place, side in enumerate((RIGHT, LEFT)):
+        for index, level in enumerate(zones.level[place]):
+            if level >= 0:
+                numbers[index][sides[index] == side] = 3 * place + 1 + (UPPER - level)
+    return numbers
+
+
 def _shown(sides: Array) -> list[Array]:
     """The slices that show the right, and those that show the left lung."""
     return [np.flatnonzero((sides == side).any(axis=(1, 2))) for side in (RIGHT, LEFT)]

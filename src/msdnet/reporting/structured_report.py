@@ -1,14 +1,15 @@
 """measures.dcm: the figures as a DICOM SR (TID 1500) that points at the segmentations and at the source series.
 
-A group of measurements for each lesion class and each lung refers to its segment (TID 1411); opacity and scores of the
-whole scan are a group of their own (TID 1501). What has no standard code has one of the scheme 99MSDNET.
+A group of measurements for each lesion class, each lung and each level of a lung refers to its segment (TID 1411);
+opacity and scores of the whole scan are a group of their own (TID 1501). What has no standard code has one of
+99MSDNET.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ from highdicom.sr import (
 )
 from pydicom.sr.codedict import codes
 
-from msdnet.labels import LUNGS, LabelClass
+from msdnet.labels import LUNG_LEVELS, LUNGS, LabelClass, LabelSchema
 from msdnet.quantification import LesionMeasure, LungMeasures
 from msdnet.quantification.lung_measures import ClassInRegion
 from msdnet.scans.dicom_files import quiet_pydicom
@@ -41,6 +42,9 @@ from msdnet.scans.dicom_seg import completed_header
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
+
+SEGMENTATIONS = _LESIONS, _LUNGS, _LEVELS = ("segmentation", "lungs_segmentation", "zones_segmentation")
+"""The roles of the files that the report points at."""
 
 SCHEME = "99MSDNET"
 SERIES_NUMBER = 9_103
@@ -56,7 +60,7 @@ CODES = {
     "num_lesions": ("NUM_LESIONS", "Number of lesions in the lungs of at least 0.1 ml"),
     "largest_mm": ("LARGEST_DIAMETER", "Largest in-plane diameter of a lesion in the lungs"),
     "percent": ("PERCENT_OF_LUNGS", "Percentage of both lungs"),
-    "any_percent": ("PERCENT_LESION", "Percentage of the lung that is lesion"),
+    "any_percent": ("PERCENT_LESION", "Percentage of the region that is lesion"),
     "opacity_percent": ("PO", "Percentage of opacity of the lungs"),
     "high_opacity_percent": ("PHO", "Percentage of high opacity of the lungs, above -200 HU"),
     "ct_severity": ("CTSS", "CT severity score, 0 to 25"),
@@ -71,8 +75,7 @@ def write_structured_report(
     segmentation: Segmentation,
     measures: Sequence[LesionMeasure],
     lungs: LungMeasures | None,
-    lesions_path: Path,
-    lungs_path: Path | None,
+    paths: Mapping[str, Path],
     path: Path,
 ) -> str:
     """Writes the SR in the source's study; the same bytes for the same input, settings and version.
@@ -81,8 +84,7 @@ def write_structured_report(
         segmentation: Of a DICOM series.
         measures: One per class of the schema.
         lungs: The figures of the lungs, if any.
-        lesions_path: The DICOM SEG of the lesions.
-        lungs_path: That of the lungs, if any.
+        paths: The DICOM SEG of the lesions, and those of lungs and levels where there are some; by `SEGMENTATIONS`.
         path: Where to write.
 
     Returns:
@@ -98,17 +100,19 @@ def write_structured_report(
                 completed_header(scan.source.datasets[0], float(scan.volume.spacing[0])),
                 *scan.source.datasets[1:],
             ]
-            segs = [pydicom.dcmread(p, stop_before_pixels=True) for p in (lesions_path, lungs_path) if p is not None]
-            seed = _seed(segmentation, segs, measures, lungs)
-            groups = [
-                *_lesion_groups(segmentation, measures, lungs, segs[0], seed),
-                *(_lung_groups(lungs, segs[1], seed) if lungs is not None and len(segs) > 1 else ()),
-                *(_scan_group(lungs, seed) if lungs is not None else ()),
-            ]
+            segs = {role: pydicom.dcmread(one, stop_before_pixels=True) for role, one in paths.items()}
+            seed = _seed(segmentation, list(segs.values()), measures, lungs)
+            groups = _lesion_groups(segmentation, measures, lungs, segs[_LESIONS], seed)
+            if lungs is not None:
+                if _LUNGS in segs:
+                    groups += _lung_groups(lungs, LUNGS, segs[_LUNGS], seed)
+                if _LEVELS in segs:
+                    groups += _lung_groups(lungs, LUNG_LEVELS[lungs.levels_kind], segs[_LEVELS], seed)
+                groups += _scan_group(lungs, seed)
             if not groups:
                 return "nothing was marked, and no lungs were found"
             report = hd.sr.ComprehensiveSR(
-                evidence=[*sources, *segs],
+                evidence=[*sources, *segs.values()],
                 content=_content(segmentation, groups)[0],
                 series_instance_uid=uid_of(seed, "series"),
                 series_number=SERIES_NUMBER,
@@ -181,18 +185,18 @@ def _in_lungs(figures: ClassInRegion, *, whole: bool) -> list[Measurement]:
     return [_own(key, value, unit) for key, value, unit in found if value is not None]
 
 
-def _lung_groups(lungs: LungMeasures, seg: Any, seed: str) -> list[Any]:
-    """One group for each lung that was found, referring to its segment."""
+def _lung_groups(lungs: LungMeasures, parts: LabelSchema, seg: Any, seed: str) -> list[Any]:
+    """One group for each lung, or each level of one, that was found, referring to its segment."""
     groups = []
-    for side in LUNGS.classes:
-        region = lungs.region(side.name)
+    for part in parts.classes:
+        region = lungs.region(part.name)
         if not region.voxels:
             continue
         figures = _volume(region.volume_ml)
         figures += [_density(region.mean_hu, codes.SCT.Mean)] if region.mean_hu is not None else []
         figures += [_own("mass_g", region.mass_g, _GRAM)] if region.mass_g is not None else []
         figures += [] if lungs.findings.cut else [_own("any_percent", region.classes[-1].percent, _PERCENT)]
-        groups.append(_group(side, seg, seed, None, figures, codes.SCT.AnatomicalStructure))
+        groups.append(_group(part, seg, seed, None, figures, codes.SCT.AnatomicalStructure))
     return groups
 
 

@@ -20,7 +20,7 @@ from pydicom.sr.coding import Code
 from pydicom.valuerep import DA, TM
 
 from msdnet.errors import OutputError
-from msdnet.labels import LabelSchema
+from msdnet.labels import LUNGS, LabelSchema
 from msdnet.scans.dicom_files import quiet_pydicom, stated_number
 from msdnet.scans.dicom_repeat import product_version, take_times_of, uid_of
 from msdnet.scans.scan import Scan
@@ -56,6 +56,7 @@ class _Contents:
 
 _LESIONS = _Contents("LESIONS", "Lesions found by a network. Research use only.", "msdnet lesions", 9_101)
 _LUNGS = _Contents("LUNGS", "Lungs found by density, with the lesions. Research use only.", "msdnet lungs", 9_102)
+_LEVELS = _Contents("LUNG_LEVELS", "Parts of the lungs by height. Research use only.", "msdnet lung levels", 9_104)
 _GIVEN_LUNGS = _Contents("LUNGS", "Lungs of a mask that was given. Research use only.", "msdnet lungs", 9_102)
 
 
@@ -85,7 +86,7 @@ def write_segmentation(
     with quiet_pydicom():
         sources = [completed_header(scan.source.datasets[0], float(scan.volume.spacing[0])), *scan.source.datasets[1:]]
     is_empty = not labels.any()
-    what = _LESIONS if not schema.anatomical else _GIVEN_LUNGS if given else _LUNGS
+    what = _contents(schema, given=given)
     seed = _seed(labels, scan, schema, weights_sha256)
     logger = logging.getLogger("highdicom")
     level = logger.level
@@ -183,6 +184,14 @@ def _number(header: Any, keyword: str) -> float | None:
         return stated_number(header, keyword)
     except ValueError:
         return None
+
+
+def _contents(schema: LabelSchema, *, given: bool) -> _Contents:
+    if not schema.anatomical:
+        return _LESIONS
+    if schema is not LUNGS:
+        return _LEVELS
+    return _GIVEN_LUNGS if given else _LUNGS
 
 
 def _position(source: Any) -> Any:

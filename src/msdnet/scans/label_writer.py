@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from msdnet.errors import OutputError, SchemaError
-from msdnet.labels import LUNGS, LabelSchema
+from msdnet.labels import LUNG_LEVELS, LUNGS, LabelSchema
 from msdnet.scans.dicom_seg import read_segmentation, write_segmentation
 from msdnet.scans.scan import Scan
 
@@ -78,11 +78,13 @@ def write_lungs(
     weights_sha256: str,
     with_dicom: bool,
     given: bool = False,
+    levels: Array | None = None,
+    levels_kind: str = "",
 ) -> dict[str, str]:
     """The files written into `folder`; nothing for pictures.
 
-    "lungs", lungs.nii.gz on the grid of labels.nii.gz, and "lungs_segmentation", lungs.dcm, or
-    "lungs_segmentation_absent" with the reason.
+    "lungs", lungs.nii.gz on the grid of labels.nii.gz; "lungs_segmentation", lungs.dcm, and "zones_segmentation",
+    zones.dcm, or "lungs_segmentation_absent" with the reason.
 
     Args:
         sides: uint8, 1 in the right and 2 in the left lung, the shape of `scan.voxels`.
@@ -90,6 +92,8 @@ def write_lungs(
         weights_sha256: The same.
         with_dicom: Write lungs.dcm, as the lesions' segmentation could be.
         given: Whether they are those of a mask that another program made.
+        levels: uint8, their parts one above the other, the numbers of `LUNG_LEVELS`; none are written without.
+        levels_kind: A key of `LUNG_LEVELS`.
 
     Raises:
         OutputError: if the masks do not fit the scan, or if what was written differs from them.
@@ -101,13 +105,14 @@ def write_lungs(
     affine = _write_nifti(sides, scan, path)
     _compare(sides, _read_nifti(path, scan, affine), path.name, LUNGS)
     written = {"lungs": path.name}
-    if with_dicom:
-        path = folder / "lungs.dcm"
-        obstacle = write_segmentation(sides, scan, path, LUNGS, weights_name, weights_sha256, given=given)
+    parts = [("lungs", sides, LUNGS), *([("zones", levels, LUNG_LEVELS[levels_kind])] if levels is not None else [])]
+    for name, numbers, schema in parts if with_dicom else ():
+        path = folder / f"{name}.dcm"
+        obstacle = write_segmentation(numbers, scan, path, schema, weights_name, weights_sha256, given=given)
         if obstacle:
             return written | {"lungs_segmentation_absent": obstacle}
-        _compare(sides, read_segmentation(path, scan), path.name, LUNGS)
-        written["lungs_segmentation"] = path.name
+        _compare(numbers, read_segmentation(path, scan), path.name, schema)
+        written[f"{name}_segmentation"] = path.name
     return written
 
 
