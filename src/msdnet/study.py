@@ -140,6 +140,7 @@ def segment_study(
         "identify": identify,
         "lung_scheme": given_lungs.scheme or None,
         "lung_mask_sha256": None if given_lungs.mask is None else file_sha256(given_lungs.mask),
+        "lungmask_sha256": None if given_lungs.lungmask is None else file_sha256(given_lungs.lungmask),
         "zone_slices": [n + 1 for n in (given_lungs.carina, given_lungs.veins) if n is not None] or None,
     }
     with replaced_folder(folder) as unfinished:
@@ -186,7 +187,7 @@ def _write(
             weights_name=segmentation.weights_name,
             weights_sha256=segmentation.weights_sha256,
             with_dicom="segmentation" in written,
-            given=given_lungs.mask is not None,
+            given=bool(lungs.given),
             levels=lungs.levels,
             levels_kind=lungs.measures.levels_kind if lungs.measures else "",
         )

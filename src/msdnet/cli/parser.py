@@ -51,7 +51,12 @@ def build_parser() -> argparse.ArgumentParser:
     grey_or_window.add_argument("--grey", action="store_true", help="take the intensities as grey levels, 0 to 255")
     child.add_argument("--flips", action="store_true", help="average over mirrored slices: slower, a little steadier")
     child.add_argument("--all-slices", action="store_true", help="do not skip slices without lung")
-    child.add_argument("--lung-mask", metavar="FILE", type=Path, help="a mask of the lungs that another program made")
+    lungs = child.add_mutually_exclusive_group()
+    lungs.add_argument("--lung-mask", metavar="FILE", type=Path, help="a mask of the lungs that another program made")
+    lungs.add_argument(
+        "--lungmask", metavar="FILE", type=Path,
+        help="let lungmask find lungs or lobes, with its weights from this file (needs the extra lungmask)",
+    )  # fmt: skip
     child.add_argument("--lung-scheme", metavar="NAME", help=f"what its numbers mean: {', '.join(LUNG_SCHEMES)}")
     child.add_argument(
         "--zone-slices", metavar="CARINA,VEINS", type=_slices,

@@ -98,7 +98,7 @@ def _segment_all(
     from msdnet.study import segment_study
 
     carina, veins = (n - 1 for n in arguments.zone_slices) if arguments.zone_slices else (None, None)
-    given = GivenLungs(arguments.lung_mask, arguments.lung_scheme or "", carina, veins)
+    given = GivenLungs(arguments.lung_mask, arguments.lung_scheme or "", arguments.lungmask, carina, veins)
     segmenter = Segmenter.from_pretrained(
         arguments.weights, device=arguments.device, flips=arguments.flips, all_slices=arguments.all_slices
     )

@@ -12,6 +12,7 @@ from msdnet.errors import OptionError
 from msdnet.labels import LabelSchema
 from msdnet.quantification.lung_masks import lungs_from_mask
 from msdnet.quantification.lung_measures import LungMeasures, measure_lungs
+from msdnet.quantification.lungmask_model import check_lungmask, run_lungmask
 from msdnet.quantification.lungs import Lungs, find_carina_in, segment_lungs
 from msdnet.quantification.zones import find_zones, number_levels
 from msdnet.scans.mask_file import read_mask
@@ -55,12 +56,14 @@ class GivenLungs:
     Attributes:
         mask: A mask of them that another program made, on the scan's grid; they are found where there is none.
         scheme: What its numbers mean, a name in `LUNG_SCHEMES`.
+        lungmask: Weights of lungmask, which then makes the mask.
         carina: The axial slice of the carina, counted from the feet, for the anatomical zones.
         veins: That of the inferior pulmonary veins; both or none.
     """
 
     mask: Path | None = None
     scheme: str = ""
+    lungmask: Path | None = None
     carina: int | None = None
     veins: int | None = None
 
@@ -72,6 +75,7 @@ def check_given_lungs(given: GivenLungs, scan: Scan) -> None:
         ScanError: if the mask cannot be read or does not lie on the scan's grid.
         OptionError: if there is no such scheme, or no such slices.
         SchemaError: if the mask is not one of the scheme.
+        MissingExtraError, WeightsError: as `check_lungmask`.
     """
     if given == GivenLungs():
         return
@@ -86,6 +90,8 @@ def check_given_lungs(given: GivenLungs, scan: Scan) -> None:
     volume = to_canonical(scan)
     if given.mask is not None:
         lungs_from_mask(read_mask(given.mask, scan), given.scheme, volume.array, _spacing_mm(volume))
+    if given.lungmask is not None:
+        check_lungmask(given.lungmask)
     if given.carina is not None and given.veins is not None:
         find_zones(np.zeros((volume.shape[0], 1, 1), dtype=np.uint8), given.carina, given.veins)
 
@@ -100,7 +106,7 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         given: What is known of the lungs beforehand.
 
     Raises:
-        ScanError, OptionError, SchemaError: as `check_given_lungs`.
+        ScanError, OptionError, SchemaError, MissingExtraError, WeightsError: as `check_given_lungs`.
     """
     given = given or GivenLungs()
     absent = _absent(scan)
@@ -108,11 +114,17 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         return ScanLungs(absent=absent)
     volume, of_lesions = to_canonical(scan), to_canonical(scan, labels).array
     spacing_mm = _spacing_mm(volume)
-    lobes = None
-    if given.mask is None:
+    lobes, mask, scheme = None, None, given.scheme
+    if given.mask is not None:
+        mask = read_mask(given.mask, scan)
+    elif given.lungmask is not None:
+        mask, scheme = run_lungmask(given.lungmask, volume.array), check_lungmask(given.lungmask)
+        if not mask.any():
+            return ScanLungs(absent="not_found")
+    if mask is None:
         lungs = segment_lungs(volume.array, spacing_mm, of_lesions)
     else:
-        lungs, lobes = lungs_from_mask(read_mask(given.mask, scan), given.scheme, volume.array, spacing_mm)
+        lungs, lobes = lungs_from_mask(mask, scheme, volume.array, spacing_mm)
         lungs = Lungs(lungs.sides, find_carina_in(volume.array, spacing_mm))
     if not lungs.sides.any():
         return ScanLungs(absent="not_found")
@@ -128,7 +140,7 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         lobes=lobes,
     )
     levels = None if measures.levels is None else from_canonical(number_levels(lungs.sides, measures.levels), scan)
-    return ScanLungs(measures, from_canonical(lungs.sides, scan), levels, given=given.scheme)
+    return ScanLungs(measures, from_canonical(lungs.sides, scan), levels, given=scheme)
 
 
 def _absent(scan: Scan) -> str:
