@@ -1,7 +1,7 @@
 """Lungs or lobes by lungmask (the extra "lungmask"), with weights that the user has on disk: nothing is fetched.
 
-Source: Hofmanninger et al., European Radiology Experimental 2020, doi:10.1186/s41747-020-00173-2. It finds diseased lung that
-density alone cannot; its weights have terms of their own.
+Source: Hofmanninger et al., European Radiology Experimental 2020, doi:10.1186/s41747-020-00173-2. It finds diseased
+lung that density alone cannot; its weights have terms of their own.
 """
 
 from __future__ import annotations
