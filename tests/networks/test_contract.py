@@ -13,6 +13,7 @@ from torch import nn
 
 from msdnet.errors import MissingExtraError, OptionError
 from msdnet.networks import NETWORKS, build_network
+from msdnet.networks.folding import fold
 
 WITH_WIDTH = ("unet", "unetplusplus", "unet_cbam", "attention_unet", "segnet")
 WITH_ENCODER = tuple(name for name in NETWORKS if name not in WITH_WIDTH)
@@ -187,3 +188,11 @@ def test_a_missing_library_names_the_extra_that_brings_it(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=r'pip install "msdnet\[train\]"'):
         build_network(name)
+
+
+def test_folded_for_prediction_it_gives_the_same_logits(named: tuple[str, nn.Module]) -> None:
+    folded = fold(named[1], in_channels=2)
+    images = torch.randn(2, 2, 64, 96, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        before, after = named[1](images), folded(images)
+    assert torch.allclose(before, after, atol=1e-4 * max(1.0, float(before.abs().max())))

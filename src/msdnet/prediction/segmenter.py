@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from msdnet.labels import LabelSchema
+from msdnet.networks.folding import fold
 from msdnet.prediction.device import choose_device
 from msdnet.prediction.field_of_view import FieldOfView, find_field_of_view, whole_field
 from msdnet.prediction.pixel_size import notes_on_pixels
@@ -67,7 +68,7 @@ class Segmenter:
     """A network with its card, kept loaded for any number of scans.
 
     Args:
-        network: In evaluation mode.
+        network: Any state; a copy is kept, folded for prediction.
         card: Says what its input and output are.
         device: "auto", "cpu" or "cuda".
         flips: Average over the four mirror images: slower, slightly better.
@@ -81,7 +82,7 @@ class Segmenter:
         self, network: nn.Module, card: Card, *, device: str = "auto", flips: bool = False, all_slices: bool = False
     ) -> None:
         self.device = choose_device(device)
-        self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.network = fold(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.card, self.flips, self.all_slices = card, flips, all_slices
         self.trust_models = read_trust_models(card.trust)
 
