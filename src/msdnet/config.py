@@ -115,6 +115,8 @@ class Stage:
         decay_epochs: Epochs between two steps of the schedule "step".
         weight_decay: AdamW's decoupled weight decay; Adam has none.
         dice_weight: Weight of the soft Dice loss beside the focal loss.
+        dice_per_slice: Whether that is the mean over the slices that contain a class, as the reported DSC counts, and
+            not over the pixels of the whole batch.
         weak_weight: Weight of the weak target's loss.
         deep_supervision: Weight of the same losses on the coarser outputs of the decoder, each through a head of its
             own that training alone has; 0 leaves them out.
@@ -140,6 +142,7 @@ class Stage:
     decay_epochs: int = 100
     weight_decay: float = 1e-2
     dice_weight: float = 1.0
+    dice_per_slice: bool = False
     weak_weight: float = 1.0
     deep_supervision: float = 0.0
     largest_gradient: float | None = 5.0

@@ -70,3 +70,14 @@ def test_class_weights_follow_their_rule() -> None:
     assert (inverse[2] / inverse[0]).item() == pytest.approx(16.0)
     with pytest.raises(OptionError, match="every class"):
         class_weights(torch.tensor([5, 0]), "inverse")
+
+
+def test_dice_loss_per_slice_is_the_mean_over_slices_that_have_the_class() -> None:
+    targets, probabilities = torch.zeros(3, 2, 10, 10), torch.zeros(3, 2, 10, 10)
+    targets[0, 0, :8], probabilities[0, 0, :8] = 1, 1  # a large lesion, found
+    targets[1, 0, 0, :4], probabilities[1, 0, 0, 4:8] = 1, 1  # a small one, missed
+    probabilities[2, 0, :5] = 1  # a slice without, on which much is marked
+    small = 1 - 1 / 9
+    assert dice_loss(probabilities, targets, per_slice=True).item() == pytest.approx((small / 2 + 0) / 2)
+    assert dice_loss(probabilities, targets).item() == pytest.approx((1 - 161 / (134 + 84 + 1)) / 2)
+    assert dice_loss(torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4), per_slice=True).item() == 0.0

@@ -7,6 +7,7 @@ from torch import nn
 from msdnet.config import Stage
 from msdnet.errors import OptionError
 from msdnet.networks import build_network
+from msdnet.training.losses import dice_loss
 from msdnet.training.module import SegmentationTraining
 
 
@@ -62,3 +63,21 @@ def test_a_large_gradient_is_cut_to_its_norm(monkeypatch: pytest.MonkeyPatch) ->
     module.on_before_optimizer_step(module.configure_optimizers()["optimizer"])
     norm = torch.cat([p.grad.flatten() for p in module.network.parameters() if p.grad is not None]).norm()
     assert float(norm) == pytest.approx(5.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("per_slice", [False, True])
+def test_dice_is_that_of_slices_where_the_stage_says_so(per_slice: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, logged = _batch(), {}
+    batch["targets"][1] = 0
+    batch["targets"][1, 0, :2, :2] = 1
+    stage = Stage(steps=10, num_labelled=2, num_weak=1, dice_weight=0.5, dice_per_slice=per_slice)
+    torch.manual_seed(0)
+    network = build_network("msdnet", encoder="resnet18", num_classes=3)
+    module = SegmentationTraining(network, stage, torch.ones(3), 2.0, num_steps=10)
+    monkeypatch.setattr(module, "log_dict", lambda values, **_: logged.update(values))
+    module.training_step(batch, 0)
+    probabilities = network(batch["images"]).softmax(dim=1)[:2, 1:].detach()
+    expected = 0.5 * dice_loss(probabilities, batch["targets"], per_slice=per_slice)
+    assert float(logged["dice"].detach()) == pytest.approx(float(expected), rel=1e-5)
+    other = dice_loss(probabilities, batch["targets"], per_slice=not per_slice)
+    assert abs(float(other) - 2 * float(expected)) > 0.01

@@ -20,14 +20,22 @@ def focal_loss(logits: Tensor, targets: Tensor, class_weights: Tensor, gamma: fl
     return per_pixel.mean()
 
 
-def dice_loss(probabilities: Tensor, targets: Tensor, smoothing: float = 1.0) -> Tensor:
-    """One minus the soft Dice coefficient of each channel over the whole batch, mean over channels.
+def dice_loss(probabilities: Tensor, targets: Tensor, smoothing: float = 1.0, *, per_slice: bool = False) -> Tensor:
+    """One minus the soft Dice coefficient of each channel, mean over channels.
+
+    Over the whole batch, where a large lesion weighs more than a small one; or per slice, mean over the slices that
+    contain the class, as the reported DSC counts.
 
     Shapes: probabilities and targets (B, K, H, W) in 0..1 -> ().
     """
-    overlap = (probabilities * targets).sum(dim=(0, 2, 3))
-    total = probabilities.sum(dim=(0, 2, 3)) + targets.sum(dim=(0, 2, 3))
-    return (1 - (2 * overlap + smoothing) / (total + smoothing)).mean()
+    over = (2, 3) if per_slice else (0, 2, 3)
+    overlap = (probabilities * targets).sum(dim=over)
+    size = targets.sum(dim=over)
+    loss = 1 - (2 * overlap + smoothing) / (probabilities.sum(dim=over) + size + smoothing)
+    if not per_slice:
+        return loss.mean()
+    present = (size > 0).to(loss.dtype)
+    return ((loss * present).sum(dim=0) / present.sum(dim=0).clamp(min=1)).mean()
 
 
 def weak_loss(logits: Tensor, weak: Tensor) -> Tensor:

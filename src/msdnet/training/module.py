@@ -117,7 +117,9 @@ class SegmentationTraining(L.LightningModule):
             supervised = logits[:num_labelled]
             parts["focal"] = focal_loss(supervised, targets, self.class_weights, self.focal_gamma)
             if self.stage.dice_weight:
-                parts["dice"] = self.stage.dice_weight * dice_loss(supervised.softmax(dim=1)[:, 1:], lesions)
+                lesion_probabilities = supervised.softmax(dim=1)[:, 1:]
+                dice = dice_loss(lesion_probabilities, lesions, per_slice=self.stage.dice_per_slice)
+                parts["dice"] = self.stage.dice_weight * dice
         if "weak" in batch:
             weak = F.adaptive_avg_pool2d(batch["weak"], size)
             parts["weak"] = self.stage.weak_weight * weak_loss(logits[num_labelled:], weak)
