@@ -66,6 +66,8 @@ class Augmentation:
         brightness: Largest shift of grey on the scale 0..1.
         gamma: Largest change of the exponent, on a logarithmic scale.
         noise: Largest standard deviation of Gaussian noise on the scale 0..1.
+        heavy_noise: Probability of noise far beyond that, as the paper's test of robustness adds it.
+        heaviest_noise: Largest standard deviation of such noise.
         blur: Probability of a slight blur.
         elastic: Largest displacement by a smooth random field, as a share of the side.
         coarse: Probability of the look of a coarse scan: grey averaged over blocks and interpolated back.
@@ -83,6 +85,8 @@ class Augmentation:
     brightness: float = 0.1
     gamma: float = 0.3
     noise: float = 0.04
+    heavy_noise: float = 0.0
+    heaviest_noise: float = 0.35
     blur: float = 0.2
     elastic: float = 0.02
     coarse: float = 0.0
@@ -92,9 +96,19 @@ class Augmentation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", tuple(float(v) for v in self.scale))
         _require(0 < self.scale[0] <= self.scale[1], "scale", self.scale, "0 < SMALLEST <= LARGEST")
-        for name in ("rotation_deg", "stretch", "shift", "contrast", "brightness", "gamma", "noise", "elastic"):
+        for name in (
+            "rotation_deg",
+            "stretch",
+            "shift",
+            "contrast",
+            "brightness",
+            "gamma",
+            "noise",
+            "heaviest_noise",
+            "elastic",
+        ):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("blur", "coarse", "cutmix"):
+        for name in ("heavy_noise", "blur", "coarse", "cutmix"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability")
         _require(self.coarsest >= 1, "coarsest", self.coarsest, "at least 1")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 import torch
 
 from msdnet.config import Augmentation, Preprocessing, Stage
@@ -161,3 +162,18 @@ def test_processes_share_a_mixed_batch(drawn_slices: list[TrainingSlice]) -> Non
 def _arguments(batches: StepBatches) -> tuple:
     settings = batches.stage, batches.augmentation, batches.preprocessing
     return batches.labelled, batches.weak, *settings, batches.seed, batches.first, batches.last
+
+
+def test_heavy_noise_comes_as_often_as_asked_and_changes_no_other_draw() -> None:
+    plain, heavy = (
+        draw_transform(Augmentation(heavy_noise=share), 4000, 32, torch.Generator().manual_seed(3))
+        for share in (0.0, 0.25)
+    )
+    changed = heavy.noise_sd != plain.noise_sd
+    assert changed.float().mean() == pytest.approx(0.25, abs=0.03)
+    assert heavy.noise_sd[changed].max() == pytest.approx(0.35, abs=0.01)
+    assert heavy.noise_sd[changed].mean() == pytest.approx(0.175, abs=0.02)
+    assert plain.noise_sd.max() <= 0.04
+    for field in dataclasses.fields(plain):
+        if field.name != "noise_sd":
+            assert torch.equal(getattr(plain, field.name), getattr(heavy, field.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -59,7 +59,7 @@ def draw_transform(settings: Augmentation, batch: int, size: int, generator: tor
     rotation = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)  # (B, 2, 2)
     scales = flips / torch.stack([zoom * stretch, zoom / stretch], -1)  # (B, 2)
     affine = torch.cat([scales[:, :, None] * rotation, uniform(-2, 2, batch, 2, 1) * settings.shift], dim=-1)
-    return Transform(
+    transform = Transform(
         affine=affine,
         displacement=settings.elastic * uniform(-2, 2, batch, 2, ELASTIC_NODES, ELASTIC_NODES),
         contrast=1 + uniform(-settings.contrast, settings.contrast),
@@ -71,6 +71,11 @@ def draw_transform(settings: Augmentation, batch: int, size: int, generator: tor
         surroundings=uniform(0, 1, batch, 8),
         block=torch.where(uniform(0, 1) < settings.coarse, uniform(1, settings.coarsest), torch.ones(batch)),
     )
+    if settings.heavy_noise:  # drawn last and only where wanted, so that all else is drawn as it is without
+        heavy = torch.rand(batch, generator=generator) < settings.heavy_noise
+        noise_sd = torch.where(heavy, uniform(0, settings.heaviest_noise), transform.noise_sd)
+        return replace(transform, noise_sd=noise_sd)
+    return transform
 
 
 def apply_transform(images: Tensor, targets: Tensor, transform: Transform) -> tuple[Tensor, Tensor]:
