@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 
 import pytest
 
 from msdnet.quantification import measure_lesions, measure_scan_lungs
+from msdnet.quantification.lung_checks import LungFindings
 from msdnet.reporting import write_lung_tables
 
 
@@ -41,8 +43,18 @@ def test_the_tables_hold_the_figures(make_segmentation, tmp_path):
     assert rows["left", "ggo"]["mean_hu"] == ""
     [line] = tables["scan.csv"]
     assert (line["scan"], line["slices"], line["lungs_absent"]) == ("a scan", "20", "")
-    assert float(line["right_ggo_percent"]) == right["classes"][0]["percent"]
-    assert line["opacity_percent"] == ""
+    assert (line["right_ggo_percent"], line["opacity_percent"]) == ("", "")
+    assert float(line["lungs_ggo_mass_g"]) > 0
+
+
+def test_percentages_of_whole_lungs_are_in_the_line(make_segmentation, tmp_path):
+    segmentation = make_segmentation()
+    scan, labels, schema = segmentation.scan, segmentation.labels, segmentation.schema
+    cut = measure_scan_lungs(scan, labels, schema).measures
+    whole = dataclasses.replace(cut, findings=LungFindings())
+    write_lung_tables(whole, "", measure_lesions(scan, labels, schema), "a scan", tmp_path)
+    [line] = csv.DictReader((tmp_path / "scan.csv").read_text(encoding="utf-8").splitlines())
+    assert float(line["right_ggo_percent"]) == round(whole.region("right").percent("ggo"), 4) > 0
 
 
 def test_every_scan_of_a_schema_has_the_same_columns(make_segmentation, tmp_path):

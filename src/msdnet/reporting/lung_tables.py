@@ -31,7 +31,7 @@ def write_lung_tables(
     """Writes scan.csv, and lungs.json and regions.csv where there are lungs; gives the files' roles and names.
 
     Figures that are not known are null or empty. `scan.csv` has the same columns for all scans of a schema, so that the
-    files of a cohort can be joined line by line.
+    files of a cohort can be joined line by line; percentages of lungs that the scan cuts off are not in it.
 
     Args:
         lungs: The figures of the lungs, if any.
@@ -92,6 +92,7 @@ def _scan_line(lungs: LungMeasures | None, absent: str, measures: Sequence[Lesio
     for m in measures:
         line |= {f"{m.class_name}_ml": _rounded(m.volume_ml), f"{m.class_name}_voxels": m.voxels}
     line |= {key: None if lungs is None else _rounded(getattr(lungs, key)) for key in SCORES}
+    whole = lungs is not None and not lungs.findings.cut  # of lungs that are cut off a percentage says little
     classes = [m.class_name for m in measures] + (["any_lesion"] if len(measures) > 1 else [])
     for region in _IN_SCAN_LINE:
         found = lungs.region(region) if lungs else None
@@ -99,7 +100,7 @@ def _scan_line(lungs: LungMeasures | None, absent: str, measures: Sequence[Lesio
         of_class = {c.class_name: c for c in found.classes} if found else {}
         for class_name in classes:
             one = of_class.get(class_name)
-            line[f"{region}_{class_name}_percent"] = _rounded(one.percent) if one else None
+            line[f"{region}_{class_name}_percent"] = _rounded(one.percent) if one and whole else None
             if region == "lungs":
                 for key in ("mass_g", "num_lesions", "largest_mm", "mean_hu"):
                     line[f"{region}_{class_name}_{key}"] = _rounded(getattr(one, key)) if one else None
