@@ -33,6 +33,7 @@ class KnowingSegmenter:
         names = [*schema.names, "any_lesion"]
         plain, again = (9999,) * 4, [(round(10_000 * np.exp(sd)) - 1,) * 4 for sd in self.sds]
         looks = tuple(Repeatability(name, plain, a) for name, a in zip(names, again, strict=True))
+        looks = looks if self.labels.any() else ()  # as the segmenter has it
         return Segmentation(scan, self.labels, schema, "fake", self.weights, "cpu", repeatability=looks)
 
 
@@ -69,3 +70,9 @@ def copy_of(results, tmp_path) -> Callable[[int], Path]:
         return Path(shutil.copytree(results[place], tmp_path / f"copy-{place}"))
 
     return copy
+
+
+@pytest.fixture
+def write() -> Callable[..., Path]:
+    """`write_result`."""
+    return write_result

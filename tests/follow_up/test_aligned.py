@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from msdnet.data.phantom import make_phantom
 from msdnet.quantification.follow_up import Aligned, align, read_timepoints
 from msdnet.quantification.follow_up.lesion_map import NEW, PERSISTENT, RESOLVED, map_lesions
 from msdnet.quantification.follow_up.registration import read_volume
@@ -32,6 +33,18 @@ def test_a_shifted_scan_comes_to_lie_over_the_first(aligned, phantoms) -> None:
     before = 2 * np.count_nonzero(truth & unmoved) / (2 * np.count_nonzero(truth))
     assert dice > 0.85 > before
     assert aligned.pictures[1].shape == aligned.labels[0].shape == there.shape
+
+
+@pytest.mark.parametrize("ill_first", [False, True])
+def test_lungs_that_fell_ill_or_healed_come_together(ill_first: bool, phantoms, results, write, tmp_path) -> None:
+    healthy = make_phantom(phantoms[0].seed, shape=phantoms[0].voxels_hu.shape, lesions=())
+    well = write(healthy, tmp_path / "well", shift=-1)
+    folders = [results[0], well] if ill_first else [well, results[0]]
+    found = align(read_timepoints(folders, same_person=True, dates=DATES))
+    assert isinstance(found, Aligned)
+    assert found.lung_dice[0] > 0.98
+    assert found.maps[0].persistent_ml == 0
+    assert (found.maps[0].resolved_ml if ill_first else found.maps[0].new_ml) > 100
 
 
 def test_the_same_results_give_the_same_registration(aligned, results) -> None:

@@ -11,6 +11,7 @@ import nibabel as nib
 import pytest
 
 from msdnet import cli
+from msdnet.data.phantom import make_phantom
 from msdnet.errors import OptionError
 from msdnet.follow_up import FollowUp, compare_results
 
@@ -102,3 +103,14 @@ def test_a_folder_of_other_files_is_not_replaced(results, tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(OptionError, match="did not write"):
         compare_results(results, tmp_path, same_person=True, dates=DATES)
+
+
+def test_a_scan_without_a_lesion_is_compared_and_not_blamed_for_it(phantoms, results, write, tmp_path) -> None:
+    healthy = make_phantom(phantoms[0].seed, shape=phantoms[0].voxels_hu.shape, lesions=())
+    found = compare_results(
+        [write(healthy, tmp_path / "well"), results[0]], tmp_path / "out", same_person=True, dates=DATES
+    )
+    change = next(c for c in found.changes if (c.region, c.class_name) == ("scan", "any_lesion"))
+    assert (change.before, change.change_percent, change.is_beyond_band) == (0.0, None, None)
+    assert change.after > 0
+    assert not any("repeatability" in note for note in found.notes)

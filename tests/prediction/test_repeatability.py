@@ -15,14 +15,6 @@ SETTINGS = Preprocessing(size=96)
 SCHEMA = get_schema("ggo-consolidation")
 
 
-class Brightness(nn.Module):
-    """Marks grey above 0.6 as class 1, whatever the view."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        grey = images * SETTINGS.std + SETTINGS.mean
-        return torch.cat([torch.zeros_like(grey), 400 * (grey - 0.6), torch.full_like(grey, -90.0)], dim=1)
-
-
 class RightHalf(nn.Module):
     """Marks the right half of whatever it sees as class 2, but only what is bright."""
 
@@ -39,8 +31,8 @@ def _slices() -> list[Tensor]:
     return [grey, grey.flip(0), 0.9 * grey, grey.T.contiguous(), grey]
 
 
-def test_what_any_view_marks_alike_is_repeated() -> None:
-    found = {r.class_name: r for r in measure_repeatability(Brightness(), _slices(), SETTINGS, SCHEMA)}
+def test_what_any_view_marks_alike_is_repeated(brightness: nn.Module) -> None:
+    found = {r.class_name: r for r in measure_repeatability(brightness, _slices(), SETTINGS, SCHEMA)}
     assert list(found) == ["ggo", "consolidation", "any_lesion"]
     ggo = found["ggo"]
     assert len(ggo.plain) == len(ggo.again) == NUM_LOOKS
@@ -55,17 +47,17 @@ def test_what_a_mirror_image_moves_is_not() -> None:
     assert found["consolidation"].sd > 0.1
 
 
-def test_the_same_slices_give_the_same_looks() -> None:
-    first, again = (measure_repeatability(Brightness(), _slices(), SETTINGS, SCHEMA) for _ in range(2))
+def test_the_same_slices_give_the_same_looks(brightness: nn.Module) -> None:
+    first, again = (measure_repeatability(brightness, _slices(), SETTINGS, SCHEMA) for _ in range(2))
     assert first == again
 
 
-def test_marks_outside_the_cavity_do_not_count() -> None:
+def test_marks_outside_the_cavity_do_not_count(brightness: nn.Module) -> None:
     slices = _slices()[:1]
     cavity = np.zeros(slices[0].shape, bool)
     cavity[16:48, 24:42] = True
-    half = measure_repeatability(Brightness(), slices, SETTINGS, SCHEMA, [cavity])[0]
-    whole = measure_repeatability(Brightness(), slices, SETTINGS, SCHEMA)[0]
+    half = measure_repeatability(brightness, slices, SETTINGS, SCHEMA, [cavity])[0]
+    whole = measure_repeatability(brightness, slices, SETTINGS, SCHEMA)[0]
     for of_half, of_whole in ((half.plain, whole.plain), (half.again, whole.again)):
         assert np.array(of_half) == pytest.approx(np.array(of_whole) / 2, rel=0.06)
 

@@ -14,14 +14,6 @@ SETTINGS = Preprocessing(size=96)
 SCHEMA = get_schema("ggo-consolidation")
 
 
-class Brightness(nn.Module):
-    """Marks grey above 0.6 as class 1, whatever the view."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        grey = images * SETTINGS.std + SETTINGS.mean
-        return torch.cat([torch.zeros_like(grey), 400 * (grey - 0.6), torch.full_like(grey, -90.0)], dim=1)
-
-
 class LeftHalf(nn.Module):
     """Marks the left half of whatever it sees as class 2: a mirror image gets the other half."""
 
@@ -37,10 +29,10 @@ def _measured(network: nn.Module, grey: Tensor, labels: np.ndarray, cavity: np.n
     return {s.class_name: s for s in of_slice}
 
 
-def test_what_every_view_marks_alike_is_steady() -> None:
+def test_what_every_view_marks_alike_is_steady(brightness: nn.Module) -> None:
     grey = torch.full((64, 96), 0.2)
     grey[16:48, 24:72] = 0.9
-    found = _measured(Brightness(), grey, (grey > 0.6).numpy().astype(np.uint8))
+    found = _measured(brightness, grey, (grey > 0.6).numpy().astype(np.uint8))
     assert list(found) == ["ggo", "consolidation", "any_lesion"]
     ggo = found["ggo"]
     assert (ggo.area, ggo.num_pixels, len(ggo.areas)) == (32 * 48, 64 * 96, len(VARIANTS))
@@ -66,7 +58,7 @@ def test_what_a_mirror_image_moves_is_not() -> None:
 
 
 @pytest.mark.parametrize("size", [64, 96, 288])
-def test_every_look_is_another_one(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_look_is_another_one(brightness: nn.Module, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[int] = []
     original = steadiness.predict_probabilities
 
@@ -75,7 +67,7 @@ def test_every_look_is_another_one(size: int, monkeypatch: pytest.MonkeyPatch) -
         return original(network, grey, settings)
 
     monkeypatch.setattr(steadiness, "predict_probabilities", remember)
-    take_looks(Brightness(), [torch.zeros(size, size)], Preprocessing(size=size))
+    take_looks(brightness, [torch.zeros(size, size)], Preprocessing(size=size))
     assert len(set(sides)) == 3
 
 

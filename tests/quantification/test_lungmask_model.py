@@ -39,7 +39,8 @@ def test_the_number_of_classes_tells_the_scheme(tmp_path: Path, num_classes: int
 def test_its_mask_becomes_the_lungs(tmp_path: Path) -> None:
     scan = to_scan(make_phantom(1, shape=(4, 64, 64)))
     weights = _write_weights(tmp_path / "w.pth", 3)
-    mask = run_lungmask(weights, scan.voxels)
+    mask, scheme = run_lungmask(weights, scan.voxels)
+    assert scheme == "left-right"
     assert set(np.unique(mask)) == {0, 2}
     schema = get_schema("ggo-consolidation")
     found = measure_scan_lungs(scan, np.zeros(scan.voxels.shape, np.uint8), schema, GivenLungs(lungmask=weights))

@@ -30,8 +30,8 @@ def check_lungmask(weights: Path) -> str:
     return SCHEMES[_num_classes(_load(weights))]
 
 
-def run_lungmask(weights: Path, hu: Array) -> Array:
-    """The mask, in numbers of the weights' scheme; on the processor, as lungmask makes it by default.
+def run_lungmask(weights: Path, hu: Array) -> tuple[Array, str]:
+    """The mask and the scheme of its numbers; on the processor.
 
     Shapes: hu (S, H, W) on canonical axes -> (S, H, W) uint8.
 
@@ -46,7 +46,7 @@ def run_lungmask(weights: Path, hu: Array) -> Array:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mask: Array = inferer.apply(hu.astype(np.int16))
-    return mask
+    return mask, SCHEMES[_num_classes(inferer)]
 
 
 def _load(weights: Path) -> Any:

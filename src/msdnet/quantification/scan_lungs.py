@@ -118,7 +118,7 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
     if given.mask is not None:
         mask = read_mask(given.mask, scan)
     elif given.lungmask is not None:
-        mask, scheme = run_lungmask(given.lungmask, volume.array), check_lungmask(given.lungmask)
+        mask, scheme = run_lungmask(given.lungmask, volume.array)
         if not mask.any():
             return ScanLungs(absent="not_found")
     if mask is None:

@@ -207,7 +207,8 @@ TEXTS: dict[str, str] = {
     "align_failed": "The scans could not be laid over each other: the lungs do not match. Nothing is shown side "
     "by side.",
     "method_registration": "Registration",
-    "method_registration_text": "rigid, then B-spline, by the correlation of HU in and around the lungs (SimpleITK)",
+    "method_registration_text": "rigid, then B-spline, by the correlation of HU in and around the lungs, lesions "
+    "left out (SimpleITK)",
     "follow_limits_text": "Research use only; not a medical device, not for diagnosis or treatment. The masks are a "
     "network's output and nobody has checked them. A change beyond the band is one of the marks; whether it is one of "
     "the disease, somebody must look.",

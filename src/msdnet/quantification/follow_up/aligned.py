@@ -17,6 +17,8 @@ from msdnet.quantification.follow_up.timepoint import Timepoint
 
 Array = np.ndarray[Any, Any]
 
+_ROLES = ("preview", "lungs", "labels")
+
 SMALLEST_DICE = 0.9
 """Lungs that overlap less than this after registration do not lie over each other."""
 
@@ -59,18 +61,18 @@ def align(points: Sequence[Timepoint], progress: Callable[[int, int], None] | No
     for role in ("lungs", "preview"):
         if any(point.file(role) is None for point in points):
             return f"no_{role}"
-    first = points[0]
-    grid = read_volume(_path(first, "preview"))
+    first, *others = ({role: p for role in _ROLES if (p := point.file(role))} for point in points)
+    grid = read_volume(first["preview"])
     pictures = [_array(grid)]
-    labels = [_array(resample(read_volume(_path(first, "labels")), grid, nearest=True))]
+    labels = [_array(resample(read_volume(first["labels"]), grid, nearest=True))]
     overlaps = []
-    for number, point in enumerate(points[1:], start=1):
-        found = register(*(_path(p, role) for p in (first, point) for role in ("preview", "lungs")))
+    for number, later in enumerate(others, start=1):
+        found = register(first, later)
         if found.lung_dice < SMALLEST_DICE:
             return "failed"
         overlaps.append(found.lung_dice)
-        pictures.append(_array(resample(read_volume(_path(point, "preview")), grid, found.transform)))
-        moved = resample(read_volume(_path(point, "labels")), grid, found.transform, nearest=True)
+        pictures.append(_array(resample(read_volume(later["preview"]), grid, found.transform)))
+        moved = resample(read_volume(later["labels"]), grid, found.transform, nearest=True)
         labels.append(_array(moved))
         if progress is not None:
             progress(number, len(points) - 1)
@@ -78,13 +80,6 @@ def align(points: Sequence[Timepoint], progress: Callable[[int, int], None] | No
     pairs = pairwise(labels)
     maps = tuple(map_lesions(before > 0, after > 0, (slice_mm, row_mm, column_mm)) for before, after in pairs)
     return Aligned(grid, tuple(pictures), tuple(labels), tuple(overlaps), maps)
-
-
-def _path(point: Timepoint, role: str) -> Path:
-    path = point.file(role)
-    if path is None:
-        raise KeyError(role)
-    return path
 
 
 def _array(image: sitk.Image) -> Array:

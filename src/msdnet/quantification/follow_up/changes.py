@@ -72,7 +72,7 @@ class Change:
 
 def find_changes(before: Timepoint, after: Timepoint) -> list[Change]:
     """The changes of every figure that both results have, in the order of the earlier one's."""
-    same_method = can_repeat(before, after)
+    same_method = made_alike(before, after) and before.num_looks > 0 and after.num_looks > 0
     breath = lungs_changed(before, after)
     changes = []
     for key, value in before.figures.items():
@@ -88,13 +88,13 @@ def find_changes(before: Timepoint, after: Timepoint) -> list[Change]:
     return changes
 
 
-def can_repeat(before: Timepoint, after: Timepoint) -> bool:
-    """Whether both were made in the same way, so that what the technique alone moves is known for both."""
-    same = [
-        before.record["weights"]["sha256"] == after.record["weights"]["sha256"],
-        before.record["options"].get("flips") == after.record["options"].get("flips"),
-    ]
-    return all(same) and before.num_looks > 0 and after.num_looks > 0
+def made_alike(before: Timepoint, after: Timepoint) -> bool:
+    """Whether both were made by the same weights, averaged over mirror images or not."""
+    weights, flips = (
+        {point.record["weights"]["sha256"] for point in (before, after)},
+        {point.record["options"].get("flips") for point in (before, after)},
+    )
+    return len(weights) == len(flips) == 1
 
 
 def lungs_changed(before: Timepoint, after: Timepoint) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ _MARGIN_MM = 8.0
 _MESH_MM = 60.0
 _SAMPLES = 0.05
 _HIGHEST_HU = 100.0
+_SHRINK = (4, 2)
 
 
 @dataclass(frozen=True)
@@ -39,31 +41,27 @@ def read_volume(path: Path) -> sitk.Image:
     return image
 
 
-def register(fixed: Path, fixed_lungs: Path, moving: Path, moving_lungs: Path) -> Registration:
+def register(first: Mapping[str, Path], later: Mapping[str, Path]) -> Registration:
     """Rigid, then B-spline registration of two previews by the correlation of their HU in and around the lungs.
+
+    Lesions of either time take no part: what is ill at one time alone would be pulled over what is not.
 
     Source: SimpleITK's registration framework (Lowekamp et al., Front. Neuroinform. 2013,
     doi:10.3389/fninf.2013.00045); free-form deformation after Rueckert et al., IEEE TMI 1999, doi:10.1109/42.796284.
 
     Args:
-        fixed: The first scan's preview.nii.gz.
-        fixed_lungs: Its lungs.nii.gz.
-        moving: The later scan's preview.
-        moving_lungs: Its lungs.
+        first: The first result's "preview", "lungs" and "labels".
+        later: Those of a later one.
     """
-    first, later = (
-        sitk.Clamp(sitk.Cast(read_volume(p), sitk.sitkFloat32), upperBound=_HIGHEST_HU) for p in (fixed, moving)
-    )
-    lungs_first, lungs_later = (
-        resample(read_volume(path), grid, nearest=True) > 0
-        for path, grid in ((fixed_lungs, first), (moving_lungs, later))
-    )
-    near = sitk.SignedMaurerDistanceMap(lungs_first, squaredDistance=False, useImageSpacing=True) < _MARGIN_MM
-    rigid = _register_rigidly(first, later, lungs_first, lungs_later, near)
-    bent = _register_bending(first, later, near, rigid)
+    fixed, fixed_lungs, fixed_lesions = _read(first)
+    moving, moving_lungs, moving_lesions = _read(later)
+    distance = sitk.SignedMaurerDistanceMap(fixed_lungs, squaredDistance=False, useImageSpacing=True)
+    images = _Images(fixed, moving, sitk.And(distance < _MARGIN_MM, sitk.Not(fixed_lesions)), sitk.Not(moving_lesions))
+    rigid = _register_rigidly(images, fixed_lungs, moving_lungs)
+    bent = _register_bending(images, rigid)
     transform = sitk.CompositeTransform([rigid, bent])  # the last is applied first
-    moved = sitk.GetArrayViewFromImage(resample(lungs_later, first, transform, nearest=True)) > 0
-    there = sitk.GetArrayViewFromImage(lungs_first) > 0
+    moved = sitk.GetArrayFromImage(resample(moving_lungs, fixed, transform, nearest=True)) > 0
+    there = sitk.GetArrayFromImage(fixed_lungs) > 0
     both, either = int(np.count_nonzero(moved & there)), int(np.count_nonzero(moved)) + int(np.count_nonzero(there))
     return Registration(transform, 2 * both / max(1, either))
 
@@ -83,40 +81,59 @@ def resample(
     return sitk.Resample(image, grid, transform or sitk.Transform(3, sitk.sitkIdentity), interpolator, outside)
 
 
-def _register_rigidly(
-    first: sitk.Image, later: sitk.Image, lungs_first: sitk.Image, lungs_later: sitk.Image, near: sitk.Image
-) -> sitk.Transform:
+@dataclass(frozen=True)
+class _Images:
+    """What is registered: two previews, and where in each the metric may look."""
+
+    fixed: sitk.Image
+    moving: sitk.Image
+    fixed_mask: sitk.Image
+    moving_mask: sitk.Image
+
+
+def _read(paths: Mapping[str, Path]) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
+    """The preview, and on its grid the masks of lungs and lesions."""
+    preview = sitk.Clamp(sitk.Cast(read_volume(paths["preview"]), sitk.sitkFloat32), upperBound=_HIGHEST_HU)
+    lungs, lesions = (resample(read_volume(paths[role]), preview, nearest=True) > 0 for role in ("lungs", "labels"))
+    return preview, lungs, lesions
+
+
+def _register_rigidly(images: _Images, fixed_lungs: sitk.Image, moving_lungs: sitk.Image) -> sitk.Transform:
     """From where the lungs' centres of mass lie over each other."""
     start: sitk.Transform = sitk.CenteredTransformInitializer(
-        lungs_first, lungs_later, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS
+        fixed_lungs, moving_lungs, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS
     )
-    method = _method(near, shrink=(4, 2))
+    method = _method(images)
     method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.01, 100, relaxationFactor=0.6)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(start, inPlace=True)
-    method.Execute(first, later)
+    method.Execute(images.fixed, images.moving)
     return start
 
 
-def _register_bending(first: sitk.Image, later: sitk.Image, near: sitk.Image, rigid: sitk.Transform) -> sitk.Transform:
-    extent = [n * mm for n, mm in zip(first.GetSize(), first.GetSpacing(), strict=True)]
-    bent: sitk.Transform = sitk.BSplineTransformInitializer(first, [max(2, round(mm / _MESH_MM)) for mm in extent])
-    method = _method(near, shrink=(4, 2))
+def _register_bending(images: _Images, rigid: sitk.Transform) -> sitk.Transform:
+    extent = [n * mm for n, mm in zip(images.fixed.GetSize(), images.fixed.GetSpacing(), strict=True)]
+    bent: sitk.Transform = sitk.BSplineTransformInitializer(
+        images.fixed, [max(2, round(mm / _MESH_MM)) for mm in extent]
+    )
+    method = _method(images)
     method.SetMovingInitialTransform(rigid)
     method.SetInitialTransform(bent, inPlace=True)
     method.SetOptimizerAsLBFGSB(gradientConvergenceTolerance=1e-5, numberOfIterations=20)
-    method.Execute(first, later)
+    method.Execute(images.fixed, images.moving)
     return bent
 
 
-def _method(near: sitk.Image, shrink: tuple[int, ...]) -> sitk.ImageRegistrationMethod:
+def _method(images: _Images) -> sitk.ImageRegistrationMethod:
     method = sitk.ImageRegistrationMethod()
+    method.SetNumberOfThreads(1)  # the same sums whatever the number of cores
     method.SetMetricAsCorrelation()
-    method.SetMetricFixedMask(near)
+    method.SetMetricFixedMask(images.fixed_mask)
+    method.SetMetricMovingMask(images.moving_mask)
     method.SetMetricSamplingStrategy(method.RANDOM)
     method.SetMetricSamplingPercentage(_SAMPLES, seed=1)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetShrinkFactorsPerLevel(list(shrink))
-    method.SetSmoothingSigmasPerLevel([float(factor) for factor in shrink])
+    method.SetShrinkFactorsPerLevel(list(_SHRINK))
+    method.SetSmoothingSigmasPerLevel([float(factor) for factor in _SHRINK])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     return method

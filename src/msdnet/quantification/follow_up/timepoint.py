@@ -60,6 +60,11 @@ class Timepoint:
             "pixel_spacing_mm": spacing["row"],
         }
 
+    @property
+    def any_marked(self) -> bool:
+        """Whether anything is marked in the scan."""
+        return any(value > 0 for (region, _, _), value in self.figures.items() if region == SCAN)
+
     def file(self, role: str) -> Path | None:
         """A file of the result by its role; None where there is none."""
         name = self.record["files"].get(role)

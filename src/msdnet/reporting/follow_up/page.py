@@ -9,7 +9,7 @@ from typing import Any
 
 from msdnet.labels import ANY_LESION
 from msdnet.quantification.follow_up import Aligned, Change, Timepoint
-from msdnet.quantification.follow_up.changes import can_repeat, lungs_changed
+from msdnet.quantification.follow_up.changes import lungs_changed, made_alike
 from msdnet.quantification.follow_up.timepoint import LUNGS, MASS, PERCENT, SCAN, VOLUME
 from msdnet.reporting.html import embedded, render_page
 from msdnet.reporting.numbers import format_ml, format_signed
@@ -87,9 +87,9 @@ def follow_up_notes(points: Sequence[Timepoint], aligned: Aligned | str) -> list
     for point in points:
         if any(is_sharp_kernel(one) for one in str(point.acquisition.get("kernel") or "").split("\\")):
             notes.append(TEXTS["follow_sharp"].format(day=point.day))
-    if not all(point.num_looks for point in points):
+    if not all(point.num_looks for point in points if point.any_marked):
         notes.append(TEXTS["follow_no_looks"])
-    elif not all(can_repeat(points[0], after) for after in points[1:]):
+    elif not all(made_alike(points[0], after) for after in points[1:]):
         notes.append(TEXTS["follow_weights"])
     if len({point.record["input"]["sha256"] for point in points}) < len(points):
         notes.append(TEXTS["follow_same_scan"])
