@@ -166,7 +166,7 @@ def test_pooling_sums_the_pixels_of_a_patient() -> None:
     ]
 
 
-@pytest.mark.parametrize("weights", ["resnet18-v1", "resnet18-v2", "resnet18-v2-again"])
+@pytest.mark.parametrize("weights", ["resnet18-v1", "resnet18-v2", "resnet18-v2-again", "resnet18-v3"])
 def test_the_committed_rows_give_the_committed_table(weights: str) -> None:
     docs = Path(__file__).parents[2] / "docs"
     rows = read_overlaps(docs / "results" / f"{weights}-per-slice.csv")

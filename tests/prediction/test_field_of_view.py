@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from msdnet.config import Preprocessing
-from msdnet.prediction.field_of_view import find_field_of_view, find_lungs
+from msdnet.prediction.field_of_view import discard_outside, find_field_of_view, find_lungs
 
 SPACING = (5.0, 2.0, 2.0)
 SETTINGS = Preprocessing(margin_mm=10, cavity_margin_mm=6)
@@ -92,6 +92,27 @@ def test_all_slices_can_be_asked_for_and_then_lesions_may_lie_in_them() -> None:
     assert view.cavity is not None
     assert view.cavity[[0, 1, 10, 11]].all()
     assert not view.cavity[5].all()
+
+
+def test_a_lesion_that_reaches_beyond_the_cavity_keeps_the_rest() -> None:
+    cavity, labels = np.zeros((3, 10, 20), bool), np.zeros((3, 10, 20), np.uint8)
+    cavity[:, :, :10] = True
+    labels[:, 4:6, 5:13] = 2
+    kept = discard_outside(labels, cavity)
+    assert np.array_equal(np.flatnonzero(kept[1].any(axis=0)), np.arange(5, 10))
+    assert np.array_equal(discard_outside(kept, cavity), kept)
+
+
+def test_an_organ_that_the_cavity_cuts_is_discarded_with_what_lies_inside() -> None:
+    cavity, labels = np.zeros((4, 10, 30), bool), np.zeros((4, 10, 30), np.uint8)
+    cavity[:, :, :10] = True
+    labels[:3, 4:6, 6:30] = 2  # the organ, and in the fourth slice a lesion above it, next to a smaller one
+    labels[3, 4:6, 6:8] = 1
+    labels[1, 8, 1:3] = 1
+    kept = discard_outside(labels, cavity)
+    assert np.count_nonzero(kept) == 2 * 2 + 2
+    assert kept[3, 4:6, 6:8].all()
+    assert kept[1, 8, 1:3].all()
 
 
 def test_a_slice_next_to_the_lungs_has_the_cavity_of_its_neighbour() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from msdnet.errors import WeightsError
 from msdnet.prediction.steadiness import Steadiness
-from msdnet.prediction.trust import RATIO_FLOOR, Line, TrustModel, estimate_trust, features_of, read_trust_models
+from msdnet.prediction.trust import AREA_FLOOR, Line, TrustModel, estimate_trust, features_of, read_trust_models
 
 # DSC = agreement - 0.1 .. + 0.2; true area = marked area x 1.5 x (1/2 .. 2), the floor aside
 MODEL = TrustModel(
@@ -16,7 +16,7 @@ MODEL = TrustModel(
     means=(0.8, 0.0, 0.0, 0.0),
     scales=(0.1, 1.0, 1.0, 1.0),
     dsc=Line(0.8, (0.1, 0.0, 0.0, 0.0), -0.1, 0.2),
-    log_ratio=Line(math.log(1.5 + RATIO_FLOOR), (0.0, 0.0, 0.0, 0.0), math.log(0.5), math.log(2)),
+    log_ratio=Line(math.log(1.5), (0.0, 0.0, 0.0, 0.0), math.log(0.5), math.log(2)),
     review_below=0.6,
     num_slices=40,
 )
@@ -38,8 +38,9 @@ def test_a_steady_result_is_trusted() -> None:
     [trust] = estimate_trust([MODEL], [_steadiness(0.7)])
     assert trust.predicted_dsc == pytest.approx(0.7)
     assert trust.dsc_interval == pytest.approx((0.6, 0.9))
-    half, double = 0.5 * (1.5 + RATIO_FLOOR) - RATIO_FLOOR, 2 * (1.5 + RATIO_FLOOR) - RATIO_FLOOR
-    assert trust.ratio_interval == pytest.approx((half, double))
+    with_floor = 0.01 + AREA_FLOOR  # 1 % of the picture is marked
+    least, most = 0.75 * with_floor - AREA_FLOOR, 3 * with_floor - AREA_FLOOR
+    assert trust.ratio_interval == pytest.approx((least / 0.01, most / 0.01))
     assert not trust.review
     assert trust.reason == ""
 
@@ -86,6 +87,7 @@ def test_a_card_keeps_a_model_whole() -> None:
         {"review_below": None},
         {"scales": [float("nan")] * 4},
         {"looks": ["zoom 2"]},
+        {"area_floor": 0.05},
     ],
 )
 def test_a_model_that_is_damaged_or_of_other_looks_is_refused(change: dict[str, object]) -> None:

@@ -43,12 +43,12 @@ def test_fine_tuning_on_the_phantom_makes_the_weights_better_there(tmp_path: Pat
         )
         assert trained > untrained + 0.05, name
     _, card = load_weights(weights)
-    assert f"The network started from the weights resnet18-v2 (sha256 {load_weights()[1].sha256})." in card.trained_on
-    assert "started from the weights resnet18-v2" in (tmp_path / "out" / "summary.md").read_text().splitlines()[0]
+    assert f"The network started from the weights resnet18-v3 (sha256 {load_weights()[1].sha256})." in card.trained_on
+    assert "started from the weights resnet18-v3" in (tmp_path / "out" / "summary.md").read_text().splitlines()[0]
 
 
 def test_before_the_first_step_the_network_is_the_start() -> None:
-    start, _ = load_weights("resnet18-v2")
+    start, _ = load_weights("resnet18-v3")
     built = network_of(FINE_TUNE).state_dict()
     assert all(torch.equal(value, built[name]) for name, value in start.state_dict().items())
 
@@ -68,7 +68,7 @@ def test_a_start_that_does_not_fit_is_refused_with_every_difference() -> None:
 
 def test_a_share_of_the_start_needs_a_start() -> None:
     stage = Stage(steps=2, start_share=0.3)
-    assert Experiment("fine", stage, start="resnet18-v2").training.start_share == 0.3
+    assert Experiment("fine", stage, start="resnet18-v3").training.start_share == 0.3
     with pytest.raises(OptionError, match="start_share"):
         Experiment("scratch", stage)
 
@@ -77,9 +77,9 @@ def test_a_table_says_what_its_networks_started_from_and_whether_that_had_seen_t
     scratch = Experiment("scratch", Stage(steps=2))
     assert start_notes([scratch], "0" * 64) == []
     [other] = start_notes([FINE_TUNE, scratch], "0" * 64)
-    assert other.endswith("resnet18-v2, which must not have seen these slices")
+    assert other.endswith("resnet18-v3, which must not have seen these slices")
     [same] = start_notes([FINE_TUNE], load_weights()[1].recipe["data_sha256"])
-    assert same.endswith("resnet18-v2, which had seen these slices: not out of fold")
+    assert same.endswith("resnet18-v3, which had seen these slices: not out of fold")
 
 
 @pytest.mark.parametrize("start", ["", 5])

@@ -40,6 +40,7 @@ AREA_ALONE = ("log_area",)
 
 RIDGE = 1.0
 REVIEW_SHARE = 0.2
+_ROUNDING = 1e-9
 MIN_SLICES, MIN_GROUPS = 19, 5  # of fewer residuals none is the 95 % quantile
 
 _FOOT = f"""\
@@ -80,10 +81,9 @@ class Judgement:
     def area_inside(self) -> Estimate:
         """Share of the slices whose true area lies in its interval."""
         ratios = [r.true_area / r.steadiness.area for r, _ in self.told]
-        return _share(
-            self.told,
-            [t.ratio_interval[0] <= x <= t.ratio_interval[1] for x, (_, t) in zip(ratios, self.told, strict=True)],
-        )
+        bounds = [t.ratio_interval for _, t in self.told]
+        inside = [low - _ROUNDING <= x <= high + _ROUNDING for x, (low, high) in zip(ratios, bounds, strict=True)]
+        return _share(self.told, inside)
 
     @property
     def flagged(self) -> Estimate:

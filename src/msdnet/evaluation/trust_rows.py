@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from msdnet.files import whole_file
 from msdnet.prediction.steadiness import VARIANTS, Steadiness
-from msdnet.prediction.trust import RATIO_FLOOR
+from msdnet.prediction.trust import log_ratio
 
 _COLUMNS = (
     "name",
@@ -54,8 +53,8 @@ class TrustRow:
 
     @property
     def log_ratio(self) -> float:
-        """log(true area / marked area + `RATIO_FLOOR`); only where something is marked."""
-        return math.log(self.true_area / self.steadiness.area + RATIO_FLOOR)
+        """Of true and marked area."""
+        return log_ratio(self.true_area / self.steadiness.num_pixels, self.steadiness.area_share)
 
 
 def write_trust_rows(path: Path, rows: Iterable[TrustRow]) -> None:

@@ -24,6 +24,7 @@ MIN_LUNG_CM2 = 1.0
 COARSE_MM = 1.4
 TIP_BELOW = 0.25
 IN_HULL = 0.8
+MOSTLY = 0.5
 CUT_SHARE = 0.02
 """Lung that an end of the scan cuts off, as a share of both lungs: with less, figures of whole lungs hold."""
 
@@ -141,6 +142,27 @@ def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, flo
             hulls[index, :, side] = convex_hull_image(both[index, :, side])
     disk = _disk(max(1, round(margin_mm / spacing_mm[1])))
     return np.stack([ndimage.binary_dilation(p, disk) if p.any() else p for p in hulls])
+
+
+def discard_outside(labels: Array, cavity: Array) -> Array:
+    """Labels without what is marked outside the cavity.
+
+    Of a piece that lies mostly outside, such as the spleen or the liver below the lungs' base, the hull of the lungs
+    cuts a part off on each slice: that goes, too.
+
+    Shapes: labels (S, H, W), cavity (S, H, W) bool.
+    """
+    kept: Array = labels * cavity
+    if np.array_equal(kept, labels):
+        return kept
+    pieces, count = ndimage.label(labels > 0, np.ones((3, 3, 3)))
+    inside = ndimage.mean(cavity, pieces, np.arange(1, count + 1))
+    mostly_outside = np.concatenate([[False], inside < MOSTLY])
+    for piece, out, within in zip(pieces, kept, cavity, strict=True):
+        parts, _ = ndimage.label(mostly_outside[piece])
+        cut = np.unique(parts[~within])
+        out[np.isin(parts, cut[cut > 0])] = 0
+    return kept
 
 
 def cut_share(areas: Array, slice_mm: float) -> float:

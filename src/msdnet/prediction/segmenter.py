@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from msdnet.labels import LabelSchema
 from msdnet.networks.folding import fold
 from msdnet.prediction.device import choose_device
-from msdnet.prediction.field_of_view import FieldOfView, find_field_of_view, whole_field
+from msdnet.prediction.field_of_view import FieldOfView, discard_outside, find_field_of_view, whole_field
 from msdnet.prediction.pixel_size import notes_on_pixels
 from msdnet.prediction.repeatability import Repeatability, measure_repeatability
 from msdnet.prediction.slicewise import predict_probabilities
@@ -44,7 +44,8 @@ class Segmentation:
         weights_sha256: Their hash.
         device: "cpu" or "cuda".
         skipped_slices: Slices the network did not see, counted along the canonical slice axis (from feet to head).
-        discarded_voxels: Voxels the network marked outside the chest cavity, which are not in `labels`.
+        discarded_voxels: Voxels the network marked outside the chest cavity, or as part of what lies mostly
+            outside, which are not in `labels`.
         notes: What a reader should know, one sentence each, without patient data.
         trust: How far each class that was found can be trusted; empty where the weights' card has no calibration.
         repeatability: How far each class's area moves with the technique alone; empty where there is no lesion, or no
@@ -124,7 +125,7 @@ class Segmenter:
                 progress(min(start + BATCH, len(view.slices)), len(view.slices))
         num_marked = int(np.count_nonzero(labels))
         if view.cavity is not None:
-            labels *= view.cavity
+            labels = discard_outside(labels, view.cavity)
         skipped = tuple(sorted(set(range(len(labels))) - set(view.slices)))
         return Segmentation(
             scan=scan,

@@ -16,8 +16,8 @@ from msdnet.prediction.steadiness import LOOKS, Steadiness
 
 FEATURES = ("agreement", "expected_dsc", "log_area", "spread")
 LEVEL = 0.9
-RATIO_FLOOR = 0.05
-"""Added to true area / marked area before the logarithm: where nothing is there in truth the ratio is 0."""
+AREA_FLOOR = 0.02
+"""Share of the picture that is added to both areas before the logarithm: a few pixels are no great ratio."""
 
 REASONS = {
     "agreement": "mirrored or zoomed, the slices give other marks (mean DSC with these {agreement:.2f})",
@@ -54,11 +54,12 @@ class TrustModel:
         means: Of the features, on the slices it was fitted on.
         scales: Their standard deviations.
         dsc: The line for DSC.
-        log_ratio: The line for log(true area / marked area + `RATIO_FLOOR`).
+        log_ratio: The line for `log_ratio` of true and marked area.
         review_below: A predicted DSC below this asks for a review.
         num_slices: So many it was fitted on.
         features: What the numbers belong to; read with another version's, they would mean something else.
         looks: What the features come from.
+        area_floor: The share in `log_ratio`.
     """
 
     class_name: str
@@ -70,6 +71,7 @@ class TrustModel:
     num_slices: int
     features: tuple[str, ...] = FEATURES
     looks: tuple[str, ...] = LOOKS
+    area_floor: float = AREA_FLOOR
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,11 @@ class Trust:
     ratio_interval: tuple[float, float]
     review: bool
     reason: str = ""
+
+
+def log_ratio(true_share: float, marked_share: float) -> float:
+    """log((true + floor) / (marked + floor)), areas as shares of the picture."""
+    return math.log((true_share + AREA_FLOOR) / (marked_share + AREA_FLOOR))
 
 
 def features_of(steadiness: Steadiness) -> tuple[float, ...]:
@@ -137,14 +144,15 @@ def read_trust_models(entries: Sequence[Mapping[str, Any]]) -> list[TrustModel]:
         lengths = {len(v) for c in found for v in (c.means, c.scales, c.dsc.slopes, c.log_ratio.slopes)}
         if lengths - {len(FEATURES)}:
             raise ValueError(f"{lengths} features, not {len(FEATURES)}")
-        others = [m for m in found if (m.features, m.looks) != (FEATURES, LOOKS)]
+        others = [m for m in found if (m.features, m.looks, m.area_floor) != (FEATURES, LOOKS, AREA_FLOOR)]
         if others:
-            raise ValueError(f"fitted on {', '.join((*others[0].features, *others[0].looks))}")
+            fitted = (*others[0].features, *others[0].looks, f"a floor of {others[0].area_floor}")
+            raise ValueError(f"fitted on {', '.join(fitted)}")
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             "the card's trust cannot be used",
             got=f"{type(error).__name__}: {error}",
-            expected=f"what `msdnet train` writes, for {', '.join((*FEATURES, *LOOKS))}",
+            expected=f"what `msdnet train` writes, for {', '.join((*FEATURES, *LOOKS))} and a floor of {AREA_FLOOR}",
             do="take the weights anew, or set the card's trust to []",
         ) from error
     return found
@@ -166,7 +174,11 @@ def _estimate(model: TrustModel, steadiness: Steadiness) -> Trust:
         for value, mean, scale in zip(features_of(steadiness), model.means, model.scales, strict=True)
     ]
     dsc, ratio = value_of(model.dsc, scaled), value_of(model.log_ratio, scaled)
-    low, high = (max(0.0, math.exp(ratio + side) - RATIO_FLOOR) for side in (model.log_ratio.low, model.log_ratio.high))
+    share = steadiness.area_share
+    low, high = (
+        _share(math.exp(ratio + side) * (share + AREA_FLOOR) - AREA_FLOOR) / share
+        for side in (model.log_ratio.low, model.log_ratio.high)
+    )
     return Trust(
         class_name=steadiness.class_name,
         predicted_dsc=_share(dsc),

@@ -137,7 +137,7 @@ def _rows(segmentation: Segmentation, measures: Sequence[LesionMeasure]) -> list
         {
             "title": lesion.title,
             "colour": lesion.colour,
-            "volume": "–" if m.volume_ml is None else format_ml(m.volume_ml) + _range(m.volume_interval_ml, format_ml),
+            "volume": "–" if m.volume_ml is None else format_ml(m.volume_ml),
             "voxels": format_count(m.voxels) + (_range(m.voxel_interval, format_count) if m.volume_ml is None else ""),
             "slices": m.num_slices_with_class,
             "share": format_share(m.share_of_slices_with_class).removesuffix(" %"),

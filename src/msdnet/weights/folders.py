@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msdnet.errors import WeightsError
 
-DEFAULT = "resnet18-v2"
+DEFAULT = "resnet18-v3"
 EMBEDDED = Path(__file__).parent
 CARD, TENSORS = "card.json", "model.safetensors"
 
