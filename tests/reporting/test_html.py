@@ -200,10 +200,7 @@ def test_trust_stands_beside_the_figures_it_is_about(make_segmentation, write_pa
     segmentation = dataclasses.replace(make_segmentation(), trust=(trust,))
     page = write_page(segmentation)
     [ggo, consolidation] = [row for row in page.rows if row and row[0] in ("Ground-glass opacity", "Consolidation")]
-    volume = float(ggo[1].split()[0])
-    low, high = (float(x) for x in ggo[1].split("(")[1].rstrip(")").split("–"))
-    assert low == pytest.approx(volume / 2, abs=0.06)
-    assert high == pytest.approx(volume * 2, abs=0.06)
+    assert "(" not in ggo[1]  # the interval of a slice's area is too wide for a scan's volume
     assert ggo[-1] == "0.61 (0.42–0.83)"
     assert consolidation[-1] == "–"
     assert "fitted on single slices, not calibrated on whole scans." in page.text

@@ -24,11 +24,13 @@ FINE_TUNE = read_experiment(ROOT / "experiments" / "fine-tune.yaml")
 
 
 def test_fine_tuning_on_the_phantom_makes_the_weights_better_there(tmp_path: Path) -> None:
-    options = Options(num_patients=4, shape=(8, 96, 96))
+    options = Options(num_patients=8, shape=(8, 96, 96))
     prepare(None, tmp_path / "data", FINE_TUNE.schema, layout="phantom", options=options)
     short = dataclasses.replace(
         FINE_TUNE,
-        training=dataclasses.replace(FINE_TUNE.training, steps=20, num_labelled=4, size=96, ema_decay=0.8),
+        training=dataclasses.replace(  # a sixth of the steps, so longer ones
+            FINE_TUNE.training, steps=50, learning_rate=0.001, num_labelled=4, size=96, ema_decay=0.8
+        ),
         preprocessing=dataclasses.replace(FINE_TUNE.preprocessing, size=96),
         num_folds=2,
     )
