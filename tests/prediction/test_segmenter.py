@@ -16,7 +16,7 @@ from msdnet.prediction import Segmenter, device
 from msdnet.prediction import segmenter as segmenter_module
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.prediction.steadiness import LOOKS
-from msdnet.prediction.trust import FEATURES
+from msdnet.prediction.trust import AREA_FLOOR, FEATURES
 from msdnet.scans.scan import Scan, Source
 from msdnet.weights import Card, load_weights
 
@@ -155,7 +155,7 @@ def test_five_lines_of_python_do_it() -> None:
 
 def _model(class_name: str) -> dict[str, object]:
     line = {"intercept": 0.0, "slopes": [1.0, 0.0, 0.0, 0.0], "low": -0.1, "high": 0.1}
-    features = {"means": [0.0] * 4, "scales": [1.0] * 4, "features": FEATURES, "looks": LOOKS}
+    features = {"means": [0.0] * 4, "scales": [1.0] * 4, "features": FEATURES, "looks": LOOKS, "area_floor": AREA_FLOOR}
     # the predicted DSC is the agreement itself
     return {"class_name": class_name, **features, "dsc": line, "log_ratio": line, "review_below": 0.5, "num_slices": 40}
 

@@ -93,3 +93,11 @@ def test_a_card_keeps_a_model_whole() -> None:
 def test_a_model_that_is_damaged_or_of_other_looks_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(WeightsError, match="the card's trust"):
         read_trust_models([{**dataclasses.asdict(MODEL), **change}])
+
+
+@pytest.mark.parametrize("key", ["features", "looks", "area_floor"])
+def test_a_model_that_does_not_say_what_it_was_fitted_on_is_refused(key: str) -> None:
+    entry = dataclasses.asdict(MODEL)
+    del entry[key]
+    with pytest.raises(WeightsError, match=key):
+        read_trust_models([entry])

@@ -133,6 +133,7 @@ def read_trust_models(entries: Sequence[Mapping[str, Any]]) -> list[TrustModel]:
                     "log_ratio": _read_line(entry["log_ratio"]),
                     "features": tuple(entry["features"]),
                     "looks": tuple(entry["looks"]),
+                    "area_floor": entry["area_floor"],
                 }
             )
             for entry in entries
