@@ -29,6 +29,7 @@ def test_the_record_names_what_a_figure_depends_on(make_segmentation, tmp_path):
     assert record["schema"]["labels"] == {"0": "background", "1": "ggo", "2": "consolidation"}
     assert record["seconds"] == {"read": 1.235, "segment": 2.0}
     assert record["device"] == "cpu"
+    assert record["engine"] == {"engine": "torch", "precision": "f32"}
     assert record["options"] == {"window": None, "flips": True}
     assert record["files"] == {"labels": "labels.nii.gz", "run": "run.json"}
     assert record["segmentation_absent"] == "there is no frame of reference"

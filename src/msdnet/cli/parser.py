@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     child.add_argument("--weights", metavar="NAME|PATH", help="embedded weights by name, or a folder (see msdnet info)")
     child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    _add_engine(child)
     child.add_argument("--series", metavar="UID", help="the series to take where a folder holds several")
     grey_or_window = child.add_mutually_exclusive_group()
     grey_or_window.add_argument(
@@ -179,6 +180,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_out(child: argparse.ArgumentParser, text: str) -> None:
     child.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help=text)
+
+
+def _add_engine(child: argparse.ArgumentParser) -> None:
+    child.add_argument(
+        "--engine", choices=("auto", "torch", "openvino", "onnxruntime"), default="auto",
+        help="what computes the network; default: %(default)s, the fastest known for this processor",
+    )  # fmt: skip
+    child.add_argument(
+        "--precision", choices=("auto", "f32", "bf16", "int8"), default="auto",
+        help="default: %(default)s, bf16 where the processor has it; f32 gives the same labels on every machine",
+    )  # fmt: skip
 
 
 def _add_fold(child: argparse.ArgumentParser) -> None:

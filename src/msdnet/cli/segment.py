@@ -32,6 +32,7 @@ def segment(arguments: argparse.Namespace) -> int:
     the path the user gave, also where it names the patient; no file that is written holds it.
     """
     from msdnet.prediction.device import check_device
+    from msdnet.prediction.engines import check_engine
     from msdnet.reporting.result_folder import check_out, check_writable
     from msdnet.scans.kinds import check_inputs
     from msdnet.weights.folders import find_weights
@@ -39,6 +40,7 @@ def segment(arguments: argparse.Namespace) -> int:
     check_inputs(arguments.inputs)
     find_weights(arguments.weights)
     check_device(arguments.device)
+    check_engine(arguments.engine, arguments.precision)
     check_writable(arguments.out)
     _check_lungs(arguments)
 
@@ -100,7 +102,12 @@ def _segment_all(
     carina, veins = (n - 1 for n in arguments.zone_slices) if arguments.zone_slices else (None, None)
     given = GivenLungs(arguments.lung_mask, arguments.lung_scheme or "", arguments.lungmask, carina, veins)
     segmenter = Segmenter.from_pretrained(
-        arguments.weights, device=arguments.device, flips=arguments.flips, all_slices=arguments.all_slices
+        arguments.weights,
+        device=arguments.device,
+        flips=arguments.flips,
+        all_slices=arguments.all_slices,
+        engine=arguments.engine,
+        precision=arguments.precision,
     )
     results: list[tuple[ScanInput, StudyResult]] = []
     failures: list[tuple[ScanInput, Exception]] = []

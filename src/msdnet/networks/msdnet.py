@@ -161,7 +161,7 @@ class CAB(nn.Module):
         self.attention = nn.Conv2d(2 * channels, channels, kernel_size=1)
 
     def forward(self, multiscale: Tensor, later: Tensor) -> Tensor:
-        pooled = F.adaptive_avg_pool2d(torch.cat([multiscale, later], dim=1), 1)  # (B, 2C, 1, 1)
+        pooled = torch.cat([F.adaptive_avg_pool2d(x, 1) for x in (multiscale, later)], dim=1)  # (B, 2C, 1, 1)
         return multiscale * torch.sigmoid(self.attention(pooled)) + later
 
 
@@ -286,8 +286,15 @@ def pad_to_stride(images: Tensor, stride: int = STRIDES[-1]) -> Tensor:
             expected=f"at least {STRIDES[-1]} x {STRIDES[-1]}",
             do="resize or pad the image first",
         )
-    padding = (0, -width % stride, 0, -height % stride)
-    return F.pad(images, padding, mode="replicate") if any(padding) else images
+    padded: Tensor = _pad(images, stride)
+    return padded
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _pad(images: Tensor, stride: int) -> Tensor:
+    """The images padded; also in an exported network, whose images may have any size."""
+    right, bottom = -images.shape[-1] % stride, -images.shape[-2] % stride
+    return F.pad(images, [0, right, 0, bottom], mode="replicate") if right + bottom > 0 else images
 
 
 def _pretrained_encoder(

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from msdnet.config import Preprocessing
 from msdnet.labels import ANY_LESION, LabelSchema
+from msdnet.prediction.slicewise import Network
 from msdnet.slices import fit, normalise
 
 Array = np.ndarray[Any, Any]
@@ -55,7 +56,7 @@ class Repeatability:
 
 @torch.inference_mode()
 def measure_repeatability(
-    network: nn.Module,
+    network: Network,
     grey: Sequence[Tensor],
     settings: Preprocessing,
     schema: LabelSchema,
@@ -66,7 +67,7 @@ def measure_repeatability(
     Shapes: grey (H, W) in 0..1 on the network's device each; cavities (H, W) bool of the same size each.
 
     Args:
-        network: In evaluation mode.
+        network: In evaluation mode, or an engine.
         grey: The slices.
         settings: The preprocessing the network was trained with.
         schema: Of the network's classes.
@@ -120,7 +121,7 @@ def _fitted(cavities: Sequence[Array], size: int, images: Tensor) -> Tensor:
     return torch.cat([fit(mask, size)[0] for mask in masks]).to(images.device)
 
 
-def _labels(network: nn.Module, images: Tensor, settings: Preprocessing) -> Tensor:
+def _labels(network: Network, images: Tensor, settings: Preprocessing) -> Tensor:
     """Class numbers (B, 1, S, S) of grey slices (B, 1, S, S) in 0..1."""
     prepared = normalise(images, settings).contiguous(memory_format=torch.channels_last)
     labels: Tensor = network(prepared).argmax(dim=1, keepdim=True)

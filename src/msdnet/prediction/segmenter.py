@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from msdnet.labels import LabelSchema
 from msdnet.networks.folding import fold
 from msdnet.prediction.device import choose_device
+from msdnet.prediction.engines import PLAIN, EngineChoice, build_engine
 from msdnet.prediction.field_of_view import FieldOfView, discard_outside, find_field_of_view, whole_field
 from msdnet.prediction.pixel_size import notes_on_pixels
 from msdnet.prediction.repeatability import Repeatability, measure_repeatability
@@ -50,6 +51,7 @@ class Segmentation:
         trust: How far each class that was found can be trusted; empty where the weights' card has no calibration.
         repeatability: How far each class's area moves with the technique alone; empty where there is no lesion, or no
             volume to be compared with another scan's.
+        engine: What computed the network, and how precisely.
     """
 
     scan: Scan
@@ -63,6 +65,7 @@ class Segmentation:
     notes: tuple[str, ...] = ()
     trust: tuple[Trust, ...] = ()
     repeatability: tuple[Repeatability, ...] = ()
+    engine: EngineChoice = PLAIN
 
 
 class Segmenter:
@@ -74,16 +77,29 @@ class Segmenter:
         device: "auto", "cpu" or "cuda".
         flips: Average over the four mirror images: slower, slightly better.
         all_slices: Also look at slices without lung.
+        engine: "auto", "torch", "openvino" or "onnxruntime"; see `msdnet.prediction.engines.choice` for the rule.
+        precision: "auto", "f32", "bf16" or "int8". Only "f32" gives the same labels on every machine.
 
     Raises:
-        OptionError: if the device does not exist here.
+        OptionError: if the device does not exist here, or does not know the engine or precision.
+        MissingExtraError: if the engine is not installed.
     """
 
     def __init__(
-        self, network: nn.Module, card: Card, *, device: str = "auto", flips: bool = False, all_slices: bool = False
+        self,
+        network: nn.Module,
+        card: Card,
+        *,
+        device: str = "auto",
+        flips: bool = False,
+        all_slices: bool = False,
+        engine: str = "auto",
+        precision: str = "auto",
     ) -> None:
         self.device = choose_device(device)
-        self.network = fold(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.compute, self.engine = build_engine(
+            fold(network), card.preprocessing, self.device, engine=engine, precision=precision
+        )
         self.card, self.flips, self.all_slices = card, flips, all_slices
         self.trust_models = read_trust_models(card.trust)
 
@@ -95,15 +111,17 @@ class Segmenter:
         device: str = "auto",
         flips: bool = False,
         all_slices: bool = False,
+        engine: str = "auto",
+        precision: str = "auto",
     ) -> Segmenter:
         """A segmenter with embedded weights by name, those in a folder, or the default ones.
 
         Raises:
             WeightsError: if there are no such weights or they are damaged.
-            OptionError: if the device does not exist here.
+            OptionError, MissingExtraError: as the class.
         """
         network, card = load_weights(weights)
-        return cls(network, card, device=device, flips=flips, all_slices=all_slices)
+        return cls(network, card, device=device, flips=flips, all_slices=all_slices, engine=engine, precision=precision)
 
     def segment(self, scan: Scan, progress: Progress | None = None) -> Segmentation:
         """The lesions of a scan.
@@ -118,7 +136,7 @@ class Segmenter:
         for start in range(0, len(view.slices), BATCH):
             chosen = list(view.slices[start : start + BATCH])
             grey = [self._grey(slices.array, index, view, scan.intensity) for index in chosen]
-            probabilities = predict_probabilities(self.network, grey, self.card.preprocessing, flips=self.flips)
+            probabilities = predict_probabilities(self.compute, grey, self.card.preprocessing, flips=self.flips)
             for index, one in zip(chosen, probabilities, strict=True):
                 labels[index][view.box(index)] = one.argmax(dim=0).to(torch.uint8).cpu().numpy()
             if progress is not None:
@@ -134,6 +152,7 @@ class Segmenter:
             weights_name=self.card.name,
             weights_sha256=self.card.sha256,
             device=self.device.type,
+            engine=self.engine,
             skipped_slices=skipped,
             discarded_voxels=num_marked - int(np.count_nonzero(labels)),
             notes=view.notes + notes_on_pixels(scan),
@@ -157,7 +176,7 @@ class Segmenter:
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
             of_slices = measure_steadiness(
-                self.network,
+                self.compute,
                 [self._grey(array, i, view, intensity) for i in batch],
                 None if self.flips else [labels[i][view.box(i)] for i in batch],
                 self.card.preprocessing,
@@ -175,7 +194,7 @@ class Segmenter:
             return ()
         cavities = None if view.cavity is None else [view.cavity[i][view.box(i)] for i in chosen]
         grey = [self._grey(array, i, view, "HU") for i in chosen]
-        return measure_repeatability(self.network, grey, self.card.preprocessing, self.card.label_schema, cavities)
+        return measure_repeatability(self.compute, grey, self.card.preprocessing, self.card.label_schema, cavities)
 
     def _field_of_view(self, scan: Scan, array: Array, spacing: tuple[float, float, float]) -> FieldOfView:
         if scan.intensity != "HU":

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from msdnet.config import Preprocessing
 from msdnet.slices import fit, normalise, unfit
+
+Network = Callable[[Tensor], Tensor]
+"""Images (B, 1, H, W) -> logits (B, C, H, W): a network in evaluation mode, or an engine."""
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 
 @torch.inference_mode()
 def predict_probabilities(
-    network: nn.Module, grey: Sequence[Tensor], settings: Preprocessing, *, flips: bool = False
+    network: Network, grey: Sequence[Tensor], settings: Preprocessing, *, flips: bool = False
 ) -> list[Tensor]:
     """Softmax probabilities of each slice.
 
     Shapes: grey: (H, W) in 0..1 each, of any sizes, on the network's device -> (C, H, W) float32 each.
 
     Args:
-        network: In evaluation mode.
+        network: In evaluation mode, or an engine.
         grey: Slices; they go through the network as one batch.
         settings: The preprocessing the network was trained with.
         flips: Average over the four mirror images.

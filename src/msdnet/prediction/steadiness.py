@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from msdnet.config import Preprocessing
 from msdnet.labels import ANY_LESION, LabelSchema
-from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.prediction.slicewise import Network, predict_probabilities
 
 Array = np.ndarray[Any, Any]
 
@@ -93,7 +93,7 @@ class Steadiness:
 
 @torch.inference_mode()
 def measure_steadiness(
-    network: nn.Module,
+    network: Network,
     grey: Sequence[Tensor],
     labels: Sequence[Array] | None,
     settings: Preprocessing,
@@ -105,7 +105,7 @@ def measure_steadiness(
     Shapes: grey (H, W) in 0..1 on the network's device, labels (H, W) and cavities (H, W) bool of the same size each.
 
     Args:
-        network: In evaluation mode.
+        network: In evaluation mode, or an engine.
         grey: Slices; they go through the network as one batch.
         labels: What the network made of them, as it is reported; None for what the plain look gives.
         settings: The preprocessing the network was trained with.
@@ -120,7 +120,7 @@ def measure_steadiness(
     return results
 
 
-def take_looks(network: nn.Module, grey: Sequence[Tensor], settings: Preprocessing) -> list[list[Array]]:
+def take_looks(network: Network, grey: Sequence[Tensor], settings: Preprocessing) -> list[list[Array]]:
     """Each slice's probabilities (C, H, W): the plain look, then one for each of `VARIANTS`; arguments as above."""
     looks = [predict_probabilities(network, grey, settings), *(_look(network, grey, settings, *v) for v in VARIANTS)]
     return [[look[i].cpu().numpy() for look in looks] for i in range(len(grey))]
@@ -156,7 +156,7 @@ def count_looks(
 
 
 def _look(
-    network: nn.Module, grey: Sequence[Tensor], settings: Preprocessing, axes: tuple[int, ...], zoom: float
+    network: Network, grey: Sequence[Tensor], settings: Preprocessing, axes: tuple[int, ...], zoom: float
 ) -> list[Tensor]:
     size = _zoomed(settings.size, zoom)
     settings = dataclasses.replace(settings, size=size)

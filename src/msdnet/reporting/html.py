@@ -165,7 +165,12 @@ def _method(segmentation: Segmentation, num_slices: int) -> list[tuple[str, str,
     """Name, text and monospaced addition of every line."""
     schema = segmentation.schema
     labels = ", ".join(f"{c.index} {c.title.lower()}" for c in schema.classes)
-    software = TEXTS["method_software_text"].format(version=__version__, device=segmentation.device)
+    software = TEXTS["method_software_text"].format(
+        version=__version__,
+        device=segmentation.device,
+        engine=segmentation.engine.engine,
+        precision=segmentation.engine.precision,
+    )
     lines = [
         (TEXTS["method_network"], TEXTS["method_network_text"], ""),
         (TEXTS["method_weights"], segmentation.weights_name, f"SHA-256 {segmentation.weights_sha256}"),

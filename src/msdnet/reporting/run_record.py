@@ -75,6 +75,7 @@ def write_run_record(
         },
         "options": dict(options),
         "device": segmentation.device,
+        "engine": dataclasses.asdict(segmentation.engine),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "peak_memory_mb": peak_memory_mb(),
         "skipped_slices": list(segmentation.skipped_slices),

@@ -121,7 +121,7 @@ TEXTS: dict[str, str] = {
     "method_skipped": "Slices skipped",
     "method_skipped_text": "{num} of {total}, without lung: {ranges}",
     "method_software": "Software",
-    "method_software_text": "msdnet {version}, computed on {device}",
+    "method_software_text": "msdnet {version}, computed on {device} by {engine} in {precision}",
     "method_input": "Input",
     "limits": "Limits",
     "limits_text": "Research use only; not a medical device, not for diagnosis or treatment. The masks are a network's "

@@ -1,0 +1,164 @@
+"""Every engine gives the logits of the network, whatever the size of the images and the order in which they come."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from msdnet.config import Preprocessing
+from msdnet.data.phantom import make_phantom
+from msdnet.errors import OptionError
+from msdnet.networks import NETWORKS, build_network
+from msdnet.networks.folding import fold
+from msdnet.prediction.engines import ENGINES, build_engine
+from msdnet.prediction.engines.onnx_form import to_onnx
+from msdnet.prediction.engines.processor import read_processor
+from msdnet.prediction.field_of_view import find_field_of_view
+from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.slices import to_grey
+from msdnet.weights import load_weights
+
+CPU = torch.device("cpu")
+SETTINGS = Preprocessing(size=64)
+IN_ORDER = ((3, 1, 96, 64), (2, 1, 64, 64), (3, 1, 65, 97), (4, 1, 96, 96), (1, 1, 96, 96), (4, 1, 96, 96))
+PACKAGES = {"torch": "torch", "openvino": "openvino", "onnxruntime": "onnxruntime"}
+WITH_WIDTH = ("unet", "unetplusplus", "unet_cbam", "attention_unet", "segnet")
+
+
+def _network(name: str = "msdnet", **arguments: Any) -> nn.Module:
+    torch.manual_seed(0)
+    size = {"width": 16} if name in WITH_WIDTH else {"encoder": "resnet18"}
+    return build_network(name, num_classes=3, **size, **arguments).eval()
+
+
+def _images(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def _needs(engine: str) -> None:
+    pytest.importorskip(PACKAGES[engine], reason=f"needs {engine}: pip install 'msdnet[engines]'")
+    if engine != "torch":
+        pytest.importorskip("onnx", reason="needs onnx: pip install 'msdnet[engines]'")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("pointwise", ["per_branch", "shared"])
+def test_in_float32_every_engine_gives_the_networks_logits(engine: str, pointwise: str) -> None:
+    _needs(engine)
+    network = _network(pointwise=pointwise)
+    compute, choice = build_engine(fold(network), SETTINGS, CPU, engine=engine, precision="f32")
+    assert (choice.engine, choice.precision) == (engine, "f32")
+    for shape in IN_ORDER:
+        images = _images(*shape)
+        with torch.inference_mode():
+            expected = network(images)
+        logits = compute(images)
+        assert logits.shape == expected.shape
+        assert logits.dtype == torch.float32
+        assert (logits - expected).abs().max() < 1e-4 * max(1.0, float(expected.abs().max())), shape
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_logits_stay_what_they_were_when_more_are_computed(engine: str) -> None:
+    _needs(engine)
+    compute, _ = build_engine(fold(_network()), SETTINGS, CPU, engine=engine, precision="f32")
+    first = compute(_images(2, 1, 64, 64))
+    kept = first.clone()
+    compute(_images(2, 1, 64, 64) + 3)
+    assert torch.equal(first, kept)
+
+
+WITHOUT_ONNX = ("segnet", "pspnet", "upernet")  # unpooling, and pooling into grids of a size that varies
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in WITHOUT_ONNX])
+def test_a_network_has_an_onnx_form_of_any_size(name: str) -> None:
+    _needs("onnxruntime")
+    network = _network(name)
+    compute, _ = build_engine(fold(network), SETTINGS, CPU, engine="onnxruntime", precision="f32")
+    for shape in ((2, 1, 64, 64), (3, 1, 96, 128), (1, 1, 64, 96)):
+        with torch.inference_mode():
+            expected = network(_images(*shape))
+        assert (compute(_images(*shape)) - expected).abs().max() < 1e-4 * max(1.0, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", WITHOUT_ONNX)
+def test_a_network_that_onnx_cannot_express_is_refused(name: str) -> None:
+    _needs("onnxruntime")
+    with pytest.raises(OptionError, match="--engine torch"):
+        build_engine(fold(_network(name)), SETTINGS, CPU, engine="onnxruntime", precision="f32")
+
+
+@pytest.fixture(scope="module")
+def slices() -> list[Tensor]:
+    """Six slices of the phantom, in grey."""
+    phantom, settings = make_phantom(seed=1, shape=(24, 256, 256)), load_weights(None)[1].preprocessing
+    view = find_field_of_view(phantom.voxels_hu, phantom.spacing_mm, settings)
+    return [to_grey(phantom.voxels_hu[i][view.box(i)], "HU", settings) for i in view.slices[3:21:3]]
+
+
+@pytest.fixture(scope="module")
+def reference(slices: list[Tensor]) -> np.ndarray:
+    """What the default weights make of them in torch in float32."""
+    return _labels("torch", "f32", slices)
+
+
+def _labels(engine: str, precision: str, slices: list[Tensor]) -> np.ndarray:
+    network, card = load_weights(None)
+    compute, _ = build_engine(fold(network), card.preprocessing, CPU, engine=engine, precision=precision)
+    found = predict_probabilities(compute, slices, card.preprocessing)
+    return np.concatenate([one.argmax(0).numpy().ravel() for one in found])
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "agreement"),
+    [
+        ("openvino", "f32", 0.9999),
+        ("onnxruntime", "f32", 0.9999),
+        ("torch", "bf16", 0.98),
+        ("openvino", "bf16", 0.98),
+        ("openvino", "int8", 0.95),
+        ("onnxruntime", "int8", 0.95),
+    ],
+)
+def test_the_default_weights_mark_the_same_lesions(
+    engine: str, precision: str, agreement: float, slices: list[Tensor], reference: np.ndarray
+) -> None:
+    _needs(engine)
+    if precision == "bf16" and not read_processor(CPU).has_bf16:
+        pytest.skip("needs a processor with bfloat16 instructions")
+    labels = _labels(engine, precision, slices)
+    either = (labels > 0) | (reference > 0)
+    assert either.sum() > 5_000
+    assert (labels == reference)[either].mean() >= agreement
+
+
+def test_int8_takes_a_third_of_the_space() -> None:
+    _needs("onnxruntime")
+    from msdnet.prediction.engines.int8 import quantise
+
+    form = to_onnx(fold(_network()), SETTINGS.size)
+    assert len(quantise(form, SETTINGS)) < len(form) / 3
+
+
+def test_openvino_tells_nobody_that_it_is_used() -> None:
+    _needs("openvino")
+    code = """
+import socket, sys
+def refuse(*_): sys.exit("something tried to connect")
+socket.socket.connect = refuse
+from msdnet.prediction.engines.on_openvino import _import_openvino
+_import_openvino()
+from openvino.tools import ovc
+assert "openvino_telemetry" not in sys.modules, "its telemetry was loaded"
+print(type(ovc.telemetry).__module__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
