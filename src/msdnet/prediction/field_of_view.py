@@ -121,9 +121,10 @@ def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Prep
     middle = float(np.average(np.arange(hu.shape[2]), weights=body_columns)) if body_columns.any() else 0.0
     if count == 0:
         return inside, middle
-    sizes = ndimage.sum_labels(inside, labels, np.arange(1, count + 1))
+    sizes = np.bincount(labels[inside])
     keep = sizes >= MIN_SHARE_OF_LARGEST * sizes.max()
-    return np.asarray(np.concatenate([[False], keep])[labels]), middle
+    keep[0] = False
+    return np.asarray(keep[labels]), middle
 
 
 def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, float], margin_mm: float) -> Array:
@@ -155,12 +156,14 @@ def discard_outside(labels: Array, cavity: Array) -> Array:
     kept: Array = labels * cavity
     if np.array_equal(kept, labels):
         return kept
-    pieces, count = ndimage.label(labels > 0, np.ones((3, 3, 3)))
-    inside = ndimage.mean(cavity, pieces, np.arange(1, count + 1))
-    mostly_outside = np.concatenate([[False], inside < MOSTLY])
-    for piece, out, within in zip(pieces, kept, cavity, strict=True):
+    [box] = ndimage.find_objects((labels > 0).astype(np.uint8))  # of marks alone: much less than a scan
+    marked, within = labels[box] > 0, cavity[box]
+    pieces, count = ndimage.label(marked, np.ones((3, 3, 3)))
+    sizes, inside = (np.bincount(pieces[chosen], minlength=count + 1) for chosen in (marked, marked & within))
+    mostly_outside = inside < MOSTLY * sizes
+    for piece, out, allowed in zip(pieces, kept[box], within, strict=True):
         parts, _ = ndimage.label(mostly_outside[piece])
-        cut = np.unique(parts[~within])
+        cut = np.unique(parts[~allowed])
         out[np.isin(parts, cut[cut > 0])] = 0
     return kept
 
@@ -206,16 +209,19 @@ def _lung_at_the_edge(plane: Array, air: Array, body: Array, disk: Array, pure_a
     """
     labels, _ = ndimage.label(air)
     found = np.zeros_like(air)
-    near_body = ndimage.binary_dilation(body, disk)
+    near_body = None
     for index in np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])):
         if index == 0:
             continue
         piece = labels == index
+        if np.median(plane[piece]) <= pure_air_hu:
+            continue
+        near_body = ndimage.binary_dilation(body, disk) if near_body is None else near_body
         rim = ndimage.binary_dilation(piece) & ~piece
         if not rim.any() or near_body[rim].mean() <= 0.6:
             continue
         room = piece[[0, 0, -1, -1], [0, -1, 0, -1]].sum() >= 2 and convex_hull_image(body)[piece].mean() < IN_HULL
-        if not room and np.median(plane[piece]) > pure_air_hu:
+        if not room:
             found |= piece
     return found
 

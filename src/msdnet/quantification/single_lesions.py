@@ -64,7 +64,7 @@ def find_single_lesions(
     marked, sides, shells = marked[box], sides[box], shells[box]
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     pieces, _ = ndimage.label(marked, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(pieces.ravel())
+    sizes = np.bincount(pieces[marked])
     places = ndimage.find_objects(pieces)
     found = []
     for number in np.flatnonzero(sizes * voxel_ml >= SMALLEST_ML):

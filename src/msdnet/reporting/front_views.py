@@ -62,7 +62,7 @@ def draw_front_views(segmentation: Segmentation, path: Path) -> None:
     _show(upper, voxels[:, plane], low, high)
     overlay_labels(upper, labels[:, plane], segmentation.schema)
     _annotate(upper, TEXTS["coronal"])
-    projection = np.maximum(voxels, low).astype(np.float32).mean(axis=1)
+    projection = np.stack([np.maximum(plane, low).mean(axis=0, dtype=np.float32) for plane in voxels])
     _show(lower, projection, *(float(v) for v in np.percentile(projection, (2, 99.5))))
     _show_thickness(lower, labels, row_mm, segmentation.schema)
     _annotate(lower, TEXTS["projection"])
@@ -70,7 +70,10 @@ def draw_front_views(segmentation: Segmentation, path: Path) -> None:
 
 
 def _columns_of_body(voxels: Array, in_hu: bool) -> slice:
-    shown = np.flatnonzero((voxels > -500).mean(axis=(0, 1)) > 0.15) if in_hu else np.array([], int)
+    if not in_hu:
+        return slice(0, voxels.shape[2])
+    counts = sum((plane > -500).sum(axis=0) for plane in voxels)
+    shown = np.flatnonzero(counts > 0.15 * voxels.shape[0] * voxels.shape[1])
     return slice(int(shown[0]), int(shown[-1]) + 1) if len(shown) > 1 else slice(0, voxels.shape[2])
 
 
