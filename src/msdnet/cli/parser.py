@@ -83,6 +83,14 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
+    child = command("export", "export", "write a network as one ONNX file, its card inside, for other programs")
+    _add_out(child, "the file, for instance msdnet.onnx")
+    child.add_argument("--weights", metavar="NAME|PATH", help="embedded weights by name, or a folder (see msdnet info)")
+    child.add_argument(
+        "--precision", choices=("f32", "int8"), default="f32", help="int8 is fitted on a synthetic CT; default: f32"
+    )
+    child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
     child = command("demo", "segment", "make a synthetic chest CT, segment it and say where the report lies")
     child.add_argument(
         "-o", "--out", metavar="OUT", type=Path, default=Path("msdnet-demo"), help="default: %(default)s"

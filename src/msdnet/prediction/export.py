@@ -1,0 +1,50 @@
+"""A network for other programs: one ONNX file with its card inside."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from msdnet.files import whole_file
+from msdnet.networks.folding import fold
+from msdnet.prediction.engines.choice import check_engine
+from msdnet.prediction.engines.onnx_form import to_onnx
+from msdnet.weights import Card, load_weights
+
+CARD_KEY = "msdnet_card"
+_CONTRACT = (
+    "images: float32 (batch, 1, height, width), grey 0..1 less `mean` over `std` of the card's preprocessing, where a "
+    "CT in HU becomes grey by its window_hu. logits: float32 (batch, classes, height, width), classes as in the card's "
+    "schema, background first. Research use. Not a medical device."
+)
+
+
+def export_onnx(path: Path, weights: str | Path | None = None, *, precision: str = "f32") -> Card:
+    """Writes the folded network with batch, height and width left free; the card of what was written.
+
+    Args:
+        path: Where to write.
+        weights: Embedded weights by name, those in a folder, or the default ones.
+        precision: "f32" or "int8".
+
+    Raises:
+        WeightsError: if there are no such weights or they are damaged.
+        OptionError: if the network has no ONNX form.
+        MissingExtraError: if a package is not installed.
+    """
+    check_engine("onnxruntime", precision)
+    import onnx
+
+    network, card = load_weights(weights)
+    form = to_onnx(fold(network), card.preprocessing.size)
+    if precision == "int8":
+        from msdnet.prediction.engines.int8 import quantise
+
+        form = quantise(form, card.preprocessing)
+    model = onnx.load_model_from_string(form)
+    model.producer_name, model.doc_string = "msdnet", _CONTRACT
+    onnx.helper.set_model_props(model, {CARD_KEY: json.dumps(dataclasses.asdict(card)), "precision": precision})
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(model.SerializeToString())
+    return card
