@@ -91,6 +91,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
+    child = command("bench", "bench", "measure how fast this machine is: MSD-Net beside its rivals, and whole studies")
+    _add_out(child, "folder of the tables and the plot")
+    child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    child.add_argument("--size", metavar="N", type=int, default=512, help="rows and columns; default: %(default)s")
+    child.add_argument("--batch", metavar="N", type=int, default=1, help="slices at a time; default: %(default)s")
+    child.add_argument("--repeats", metavar="N", type=int, default=5, help="timed calls; default: %(default)s")
+    child.add_argument(
+        "--network", metavar="TITLE", action="append", default=[], help="this one alone; may be repeated; default: all"
+    )
+    child.add_argument(
+        "--slices", metavar="N,N", type=_counts, default=(10, 100), help="sizes of whole studies; default: 10,100"
+    )
+    child.add_argument("--study-size", metavar="N", type=int, default=512, help="their rows and columns; default: 512")
+    child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
     child = command("demo", "segment", "make a synthetic chest CT, segment it and say where the report lies")
     child.add_argument(
         "-o", "--out", metavar="OUT", type=Path, default=Path("msdnet-demo"), help="default: %(default)s"
@@ -271,6 +286,21 @@ def _slices(text: str) -> tuple[int, int]:
         got=f"--zone-slices {text}",
         expected="CARINA,VEINS: two slice numbers from the feet, the veins not above the carina",
         do="take the numbers from the report's overview, for instance --zone-slices 181,154",
+    )
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        counts = tuple(int(part) for part in text.split(",") if part)
+        if all(count >= 1 for count in counts):
+            return counts
+    except ValueError:
+        pass
+    raise OptionError(
+        "the studies cannot be made",
+        got=f"--slices {text}",
+        expected="numbers of slices from 1 on, parted by commas; an empty text for no study",
+        do="for instance --slices 10,100",
     )
 
 

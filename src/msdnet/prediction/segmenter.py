@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from msdnet.labels import LabelSchema
 from msdnet.networks.folding import fold
 from msdnet.prediction.device import choose_device
-from msdnet.prediction.engines import PLAIN, EngineChoice, build_engine
+from msdnet.prediction.engines import PLAIN, Engine, EngineChoice, build_engine
 from msdnet.prediction.field_of_view import FieldOfView, discard_outside, find_field_of_view, whole_field
 from msdnet.prediction.pixel_size import notes_on_pixels
 from msdnet.prediction.repeatability import Repeatability, measure_repeatability
@@ -52,6 +53,7 @@ class Segmentation:
         repeatability: How far each class's area moves with the technique alone; empty where there is no lesion, or no
             volume to be compared with another scan's.
         engine: What computed the network, and how precisely.
+        network_seconds: What that took for one look at every slice.
     """
 
     scan: Scan
@@ -66,6 +68,7 @@ class Segmentation:
     trust: tuple[Trust, ...] = ()
     repeatability: tuple[Repeatability, ...] = ()
     engine: EngineChoice = PLAIN
+    network_seconds: float = 0.0
 
 
 class Segmenter:
@@ -97,9 +100,10 @@ class Segmenter:
         precision: str = "auto",
     ) -> None:
         self.device = choose_device(device)
-        self.compute, self.engine = build_engine(
+        compute, self.engine = build_engine(
             fold(network), card.preprocessing, self.device, engine=engine, precision=precision
         )
+        self.compute = _Clocked(compute)
         self.card, self.flips, self.all_slices = card, flips, all_slices
         self.trust_models = read_trust_models(card.trust)
 
@@ -133,6 +137,7 @@ class Segmenter:
         slices = to_canonical(scan)
         view = self._field_of_view(scan, slices.array, slices.spacing)
         labels = np.zeros(slices.array.shape, dtype=np.uint8)
+        self.compute.seconds = 0.0
         for start in range(0, len(view.slices), BATCH):
             chosen = list(view.slices[start : start + BATCH])
             grey = [self._grey(slices.array, index, view, scan.intensity) for index in chosen]
@@ -141,6 +146,7 @@ class Segmenter:
                 labels[index][view.box(index)] = one.argmax(dim=0).to(torch.uint8).cpu().numpy()
             if progress is not None:
                 progress(min(start + BATCH, len(view.slices)), len(view.slices))
+        network_seconds = self.compute.seconds
         num_marked = int(np.count_nonzero(labels))
         if view.cavity is not None:
             labels = discard_outside(labels, view.cavity)
@@ -153,6 +159,7 @@ class Segmenter:
             weights_sha256=self.card.sha256,
             device=self.device.type,
             engine=self.engine,
+            network_seconds=network_seconds,
             skipped_slices=skipped,
             discarded_voxels=num_marked - int(np.count_nonzero(labels)),
             notes=view.notes + notes_on_pixels(scan),
@@ -200,6 +207,19 @@ class Segmenter:
         if scan.intensity != "HU":
             return whole_field(array.shape)
         return find_field_of_view(array, spacing, self.card.preprocessing, all_slices=self.all_slices)
+
+
+class _Clocked:
+    """An engine that counts the seconds it takes."""
+
+    def __init__(self, compute: Engine) -> None:
+        self.compute, self.seconds = compute, 0.0
+
+    def __call__(self, images: Tensor) -> Tensor:
+        start = time.perf_counter()
+        logits = self.compute(images)
+        self.seconds += time.perf_counter() - start
+        return logits
 
 
 def _spread_over_classes(labels: Array, num: int) -> list[int]:

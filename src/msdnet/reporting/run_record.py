@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import platform
@@ -77,6 +78,7 @@ def write_run_record(
         "device": segmentation.device,
         "engine": dataclasses.asdict(segmentation.engine),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "network_seconds": round(segmentation.network_seconds, 3),
         "peak_memory_mb": peak_memory_mb(),
         "skipped_slices": list(segmentation.skipped_slices),
         "discarded_voxels": segmentation.discarded_voxels,
@@ -97,7 +99,13 @@ def write_run_record(
 
 
 def peak_memory_mb() -> int | None:
-    """The most memory this process has held so far, in MB (10^6 bytes); None where the system does not say."""
+    """The most memory this process has held so far, in MB (10^6 bytes); None where the system does not say.
+
+    On Linux as /proc has it: what getrusage tells there may be the peak of the process that started this one.
+    """
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return round(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6)
     try:
         import resource
     except ImportError:  # Windows

@@ -7,6 +7,7 @@ Torch runs everywhere. The others take the network in its ONNX form, and are opt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msdnet.prediction.engines.choice import ENGINES, PLAIN, EngineChoice, check_engine
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from msdnet.config import Preprocessing
-    from msdnet.prediction.engines.on_torch import Engine
 
-__all__ = ["ENGINES", "PLAIN", "EngineChoice", "build_engine", "check_engine"]
+__all__ = ["ENGINES", "PLAIN", "Engine", "EngineChoice", "build_engine", "check_engine"]
+
+Engine = Callable[["torch.Tensor"], "torch.Tensor"]
+"""Images (B, 1, H, W) float32 -> logits (B, C, H, W) float32, on one device."""
 
 
 def build_engine(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from msdnet.prediction.engines.on_torch import Engine
+from msdnet.prediction.engines import Engine
 from msdnet.prediction.engines.onnx_form import IMAGES, LOGITS
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from msdnet.prediction.engines.on_torch import Engine
+from msdnet.prediction.engines import Engine
 
 _TELLS_ITS_MAKER = "openvino_telemetry"
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-Engine = Callable[[Tensor], Tensor]
-"""Images (B, 1, H, W) float32 -> logits (B, C, H, W) float32, on one device."""
+from msdnet.prediction.engines import Engine
 
 
 def torch_engine(network: nn.Module, device: torch.device, precision: str) -> Engine:

@@ -1,0 +1,67 @@
+"""`msdnet bench`: how fast this machine is, ours beside its rivals."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import version
+
+from msdnet.cli.console import progress_bar
+from msdnet.errors import OptionError
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """`msdnet bench`: networks in every engine, the parts of MSD-Net, and whole studies; one after another."""
+    from msdnet.prediction.device import check_device
+    from msdnet.reporting.result_folder import check_writable
+
+    check_device(arguments.device)
+    check_writable(arguments.out)
+
+    from msdnet.evaluation import speed
+    from msdnet.networks import build_network
+    from msdnet.prediction.device import choose_device
+    from msdnet.prediction.engines.processor import read_processor
+
+    contenders = [c for c in speed.CONTENDERS if not arguments.network or c.title in arguments.network]
+    if len(contenders) < len(set(arguments.network)):
+        raise OptionError(
+            "the benchmark has no such network",
+            got=", ".join(arguments.network),
+            expected="; ".join(c.title for c in speed.CONTENDERS),
+            do="name one of these, in quotes",
+        )
+    device = choose_device(arguments.device)
+    precisions = ("f32", "bf16") if read_processor(device).has_bf16 else ("f32",)
+    how = {"size": arguments.size, "batch": arguments.batch, "repeats": arguments.repeats}
+    timings: list[speed.Timing] = []
+    stages: list[speed.StageTiming] = []
+    studies: list[speed.StudyTiming] = []
+    steps = len(contenders) + 1 + len(arguments.slices)
+    with progress_bar(steps, quiet=arguments.quiet) as advance:
+        advance("The machine", 0)
+        machine = speed.read_machine(device, precisions)
+        for done, contender in enumerate(contenders):
+            advance(contender.title, done)
+            timings += speed.time_contender(contender, device, **how)
+        first = contenders[0]
+        advance(f"Parts of {first.title}", len(contenders))
+        if first.network == "msdnet":
+            network = build_network("msdnet", num_classes=3, **first.arguments).eval()
+            stages = speed.time_stages(network, device, precisions[-1], **how)
+        for done, num_slices in enumerate(arguments.slices, start=len(contenders) + 1):
+            advance(f"A study of {num_slices} slices", done)
+            studies.append(speed.time_study(num_slices, arguments.study_size, device=arguments.device))
+        advance("Done", steps)
+    names = ("msdnet", "torch", "openvino", "onnxruntime")
+    settings = {**how, "stages of": first.title, "stages in": precisions[-1]}
+    settings |= {name: version(name) for name in names if _is_installed(name)}
+    speed.write_benchmark(arguments.out, machine, settings, timings, stages, studies)
+    if not arguments.quiet:
+        print((arguments.out / "benchmark.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def _is_installed(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None

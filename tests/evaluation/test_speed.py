@@ -1,0 +1,70 @@
+"""The benchmark measures what it says, names its machine, and leaves nothing out. No time is asserted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from msdnet import cli
+from msdnet.evaluation.speed import CONTENDERS, time_stages
+from msdnet.networks import build_network
+
+OURS = CONTENDERS[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A benchmark of one network on small slices, and of one small study."""
+    out = tmp_path_factory.mktemp("bench") / "out"
+    words = ["bench", "-o", str(out), "--size", "64", "--repeats", "1", "--network", OURS.title, "--quiet"]
+    assert cli.main([*words, "--slices", "4", "--study-size", "96"]) == 0
+    return out
+
+
+def test_every_engine_is_timed_beside_plain_torch(folder: Path) -> None:
+    record = json.loads((folder / "benchmark.json").read_text())
+    timed = [(row["engine"], row["precision"]) for row in record["networks"]]
+    assert timed[:2] == [("eager", "f32"), ("torch", "f32")]
+    assert all(row["fastest_ms"] <= row["ms"] <= row["slowest_ms"] for row in record["networks"])
+    assert record["machine"]["threads"] == torch.get_num_threads()
+    assert record["machine"]["peak_gflops"]["f32"] > 0
+
+
+def test_the_page_has_every_part_and_the_plot_is_there(folder: Path) -> None:
+    page = (folder / "benchmark.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## Networks",
+        "## Where the time goes",
+        "## Whole studies",
+    ]
+    assert (folder / "benchmark.png").stat().st_size > 1_000
+
+
+def test_a_study_states_its_stages_its_network_and_its_memory(folder: Path) -> None:
+    [study] = json.loads((folder / "benchmark.json").read_text())["studies"]
+    assert study["num_slices"] == 4
+    assert set(study["stages"]) == {"read", "segment", "write", "measure", "report"}
+    assert 0 < study["network_seconds"] < study["stages"]["segment"] < study["seconds"]
+    assert study["peak_mb"] > 100
+
+
+def test_the_parts_of_a_network_hold_all_of_its_operations() -> None:
+    network = build_network("msdnet", num_classes=3, **OURS.arguments).eval()
+    stages = time_stages(network, torch.device("cpu"), "f32", size=64, batch=2, repeats=1)
+    assert [stage.name for stage in stages][:4] == ["encoder", "PCB-4", "CAB-4", "RRB-4"]
+    weights = sum(p.numel() for p in network.encoder.conv1.parameters()) * 32 * 32 * 2 / 1e9
+    assert stages[0].gflop > weights
+    assert all(stage.ms > 0 and stage.gflop > 0 and stage.megabytes > 0 for stage in stages)
+
+
+def test_a_network_that_is_not_among_them_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "-o", str(tmp_path / "out"), "--network", "nnU-Net"]) == 2
+    assert OURS.title in capsys.readouterr().err
+
+
+def test_studies_without_slices_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "-o", str(tmp_path / "out"), "--slices", "0"]) == 2
+    assert "--slices 10,100" in capsys.readouterr().err
