@@ -42,8 +42,9 @@ layers:
 	$(BIN)/lint-imports
 
 # Several tests at a time, with one thread each: two of torch's threads in each process would wait for one another.
+# Compiled modules are kept, whatever the environment says: many tests start the command, which would compile them anew.
 tests:
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -14,7 +14,7 @@ from msdnet.data.phantom import make_phantom, to_scan
 from msdnet.errors import OptionError
 from msdnet.prediction import Segmenter, device
 from msdnet.prediction import segmenter as segmenter_module
-from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.prediction.slicewise import most_probable, predict_probabilities
 from msdnet.prediction.steadiness import LOOKS
 from msdnet.prediction.trust import AREA_FLOOR, FEATURES
 from msdnet.scans.scan import Scan, Source
@@ -112,6 +112,17 @@ def test_lesions_come_from_the_network_alone() -> None:
         parameter.data.zero_()
     network.get_parameter("head.bias").data.copy_(torch.tensor([1.0, 0.0, 0.0]))
     assert not Segmenter(network, card, device="cpu").segment(scan).labels.any()
+
+
+def test_the_most_probable_class_is_the_first_of_equal_ones() -> None:
+    probabilities = torch.rand(4, 50, 60, generator=torch.Generator().manual_seed(0)).softmax(dim=0)
+    probabilities[2, :20] = probabilities[1, :20]
+    probabilities[:, 40:] = 0.25
+    kept = probabilities.clone()
+    labels = most_probable(probabilities)
+    assert labels.dtype == torch.uint8
+    assert torch.equal(labels, probabilities.argmax(dim=0).to(torch.uint8))
+    assert torch.equal(probabilities, kept)
 
 
 @pytest.mark.parametrize(("build", "is_refused"), [("2.15.0", True), ("2.15.0+rocm7.1", False)])

@@ -13,6 +13,7 @@ from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
 from msdnet.config import Preprocessing
+from msdnet.threads import map_in_threads
 
 Array = np.ndarray[Any, Any]
 Box = tuple[slice, slice]
@@ -108,15 +109,17 @@ def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Prep
     """
     radius = max(1, round(COUCH_GAP_MM / spacing_mm[1]))
     disk = _disk(radius)
-    inside = np.zeros(hu.shape, dtype=bool)
-    body_columns = np.zeros(hu.shape[2])
-    for plane, out in zip(hu, inside, strict=True):
+
+    def find(plane: Array) -> tuple[Array, Array]:
         body = _find_body(plane, disk)
         air = plane < settings.lung_below_hu
-        out[:] = air & ndimage.binary_fill_holes(body)
-        _keep_lung(plane, out, settings.pure_air_hu)
-        out |= _lung_at_the_edge(plane, air & ~out, body, disk, settings.pure_air_hu)
-        body_columns += (body | out).sum(axis=0)
+        found = air & ndimage.binary_fill_holes(body)
+        _keep_lung(plane, found, settings.pure_air_hu)
+        found |= _lung_at_the_edge(plane, air & ~found, body, disk, settings.pure_air_hu)
+        return found, (body | found).sum(axis=0)
+
+    planes, columns = zip(*map_in_threads(find, hu), strict=True)
+    inside, body_columns = np.stack(planes), np.sum(columns, axis=0)
     labels, count = ndimage.label(inside)
     middle = float(np.average(np.arange(hu.shape[2]), weights=body_columns)) if body_columns.any() else 0.0
     if count == 0:
@@ -137,12 +140,16 @@ def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, flo
     areas = np.stack([lungs[:, :, side].sum(axis=(1, 2)) for side in sides])
     larger = areas.max(axis=0)
     both = lungs | (_mirror(lungs, middle) & (larger > TIP_BELOW * larger.max())[:, None, None])
-    hulls = np.zeros_like(both)
-    for side in sides:
-        for index in np.flatnonzero(both[:, :, side].any(axis=(1, 2))):
-            hulls[index, :, side] = convex_hull_image(both[index, :, side])
     disk = _disk(max(1, round(margin_mm / spacing_mm[1])))
-    return np.stack([ndimage.binary_dilation(p, disk) if p.any() else p for p in hulls])
+
+    def widen(plane: Array) -> Array:
+        hull = np.zeros_like(plane)
+        for side in sides:
+            if plane[:, side].any():
+                hull[:, side] = convex_hull_image(plane[:, side])
+        return np.asarray(ndimage.binary_dilation(hull, disk)) if hull.any() else hull
+
+    return np.stack(map_in_threads(widen, both))
 
 
 def discard_outside(labels: Array, cavity: Array) -> Array:

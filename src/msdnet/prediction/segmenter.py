@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from msdnet.labels import LabelSchema
@@ -19,7 +18,7 @@ from msdnet.prediction.engines import PLAIN, Engine, EngineChoice, build_engine
 from msdnet.prediction.field_of_view import FieldOfView, discard_outside, find_field_of_view, whole_field
 from msdnet.prediction.pixel_size import notes_on_pixels
 from msdnet.prediction.repeatability import Repeatability, measure_repeatability
-from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.prediction.slicewise import most_probable, predict_probabilities
 from msdnet.prediction.steadiness import Steadiness, measure_steadiness
 from msdnet.prediction.trust import Trust, estimate_trust, read_trust_models
 from msdnet.scans.scan import Scan
@@ -143,7 +142,7 @@ class Segmenter:
             grey = [self._grey(slices.array, index, view, scan.intensity) for index in chosen]
             probabilities = predict_probabilities(self.compute, grey, self.card.preprocessing, flips=self.flips)
             for index, one in zip(chosen, probabilities, strict=True):
-                labels[index][view.box(index)] = one.argmax(dim=0).to(torch.uint8).cpu().numpy()
+                labels[index][view.box(index)] = most_probable(one).cpu().numpy()
             if progress is not None:
                 progress(min(start + BATCH, len(view.slices)), len(view.slices))
         network_seconds = self.compute.seconds

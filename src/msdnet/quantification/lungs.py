@@ -16,6 +16,7 @@ from skimage.segmentation import watershed
 from msdnet.config import Preprocessing
 from msdnet.prediction.field_of_view import COARSE_MM, find_lungs
 from msdnet.quantification.airway import find_airway, find_carina
+from msdnet.threads import map_in_threads
 
 Array = np.ndarray[Any, Any]
 
@@ -106,12 +107,14 @@ def find_carina_in(hu: Array, spacing_mm: tuple[float, float, float]) -> int | N
 def _body(hu: Array, spacing_mm: tuple[float, float, float]) -> Array:
     """The patient with the air inside, slice by slice."""
     iterations = max(1, round(4.0 / spacing_mm[1]))
-    body = np.zeros(hu.shape, dtype=bool)
-    for plane, out in zip(hu, body, strict=True):
+
+    def find(plane: Array) -> Array:
         labels, count = ndimage.label(ndimage.binary_opening(plane > -300, iterations=iterations))
-        if count:
-            out[:] = ndimage.binary_fill_holes(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
-    return body
+        if not count:
+            return np.zeros(plane.shape, dtype=bool)
+        return np.asarray(ndimage.binary_fill_holes(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))))
+
+    return np.stack(map_in_threads(find, hu))
 
 
 def _closed(lung: Array, middle: float, spacing_mm: tuple[float, float, float], lesions: Array | None) -> Array:
@@ -120,12 +123,11 @@ def _closed(lung: Array, middle: float, spacing_mm: tuple[float, float, float], 
     A notch lies outwards of the lung nearest to it; what lies inwards, such as the vessels of the hilum, stays out.
     """
     whole = lung if lesions is None else lung | _beside(lesions, lung, middle, spacing_mm)
-    whole = np.stack([ndimage.binary_fill_holes(plane) for plane in whole])
-    if not whole.any():
-        return whole
-    closed = np.zeros_like(whole)
-    for index in np.flatnonzero(whole.any(axis=(1, 2))):
-        plane = whole[index]
+
+    def close(plane: Array) -> Array:
+        if not plane.any():
+            return plane
+        plane = ndimage.binary_fill_holes(plane)
         away = ndimage.distance_transform_edt(~plane, sampling=spacing_mm[1:])
         grown = away <= NOTCH_MM
         depth = ndimage.distance_transform_edt(np.pad(grown, 1, mode="edge"), sampling=spacing_mm[1:])[1:-1, 1:-1]
@@ -136,8 +138,9 @@ def _closed(lung: Array, middle: float, spacing_mm: tuple[float, float, float], 
             centre = float(np.nonzero(plane)[0].mean())
             outwards = (row - rows[notch]) * (row - centre) + (column - columns[notch]) * (column - middle)
             notch[row, column] = outwards > 0
-        closed[index] = ndimage.binary_fill_holes(plane | notch)
-    return closed
+        return np.asarray(ndimage.binary_fill_holes(plane | notch))
+
+    return np.stack(map_in_threads(close, whole))
 
 
 def _beside(lesions: Array, lung: Array, middle: float, spacing_mm: tuple[float, float, float]) -> Array:
@@ -217,7 +220,8 @@ def _refined(hu: Array, sides: Array, airway: Array, step: int, labels: Array | 
 
     refined = np.zeros(hu.shape, dtype=np.uint8)
     disk = ndimage.generate_binary_structure(2, 2)
-    for index in np.flatnonzero(sides.any(axis=(1, 2))):
+
+    def refine(index: int) -> None:
         plane = sides[index]
         nearest = ndimage.distance_transform_edt(plane == 0, return_distances=False, return_indices=True)
         side = up(plane[tuple(nearest)][None])[0]
@@ -230,6 +234,8 @@ def _refined(hu: Array, sides: Array, airway: Array, step: int, labels: Array | 
             fine |= (labels[index] > 0) & near
         fine |= core | dense
         refined[index] = np.where(ndimage.binary_fill_holes(fine), side, 0)
+
+    map_in_threads(refine, np.flatnonzero(sides.any(axis=(1, 2))))
     return refined
 
 

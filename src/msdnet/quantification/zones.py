@@ -12,6 +12,7 @@ from skimage.morphology import convex_hull_image
 from msdnet.errors import OptionError
 from msdnet.prediction.field_of_view import COARSE_MM
 from msdnet.quantification.lungs import LEFT, RIGHT
+from msdnet.threads import map_in_threads
 
 Array = np.ndarray[Any, Any]
 
@@ -100,7 +101,7 @@ def find_shells(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
 def _shells_of(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
     step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
     coarse = sides[:, ::step, ::step] > 0
-    hulls = np.stack([convex_hull_image(plane) if plane.any() else plane for plane in coarse])
+    hulls = np.stack(map_in_threads(lambda plane: convex_hull_image(plane) if plane.any() else plane, coarse))
     coarse_mm = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
     padded = np.pad(hulls, ((0, 0), (1, 1), (1, 1)))  # what the picture cuts off counts as wall; the scan's ends do not
     depth = ndimage.distance_transform_edt(padded, sampling=coarse_mm)[:, 1:-1, 1:-1]

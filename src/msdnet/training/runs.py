@@ -19,7 +19,7 @@ from msdnet.files import RUN_RECORD, alone_in, whole_file
 from msdnet.labels import get_schema
 from msdnet.networks import build_network
 from msdnet.prediction.device import choose_device
-from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.prediction.slicewise import most_probable, predict_probabilities
 from msdnet.training.data import TrainingData
 
 
@@ -113,7 +113,7 @@ class FoldNetworks:
         """Labels (H, W) uint8 of grey (H, W) in 0..1, the slice's own or a spoilt one."""
         grey = grey.to(choose_device(self.device))
         [probabilities] = predict_probabilities(self.of(one), [grey], self.run.experiment.preprocessing)
-        labels: Array = probabilities.argmax(0).cpu().numpy().astype("uint8")
+        labels: Array = most_probable(probabilities).cpu().numpy()
         return labels
 
 

@@ -12,7 +12,7 @@ from msdnet.config import Experiment
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.evaluation.pictures.side_by_side import draw_side_by_side
 from msdnet.labels import get_schema
-from msdnet.prediction.slicewise import predict_probabilities
+from msdnet.prediction.slicewise import most_probable, predict_probabilities
 from msdnet.slices import to_grey
 
 NUM_SLICES, NUM_PICTURES = 3, 5
@@ -43,7 +43,7 @@ class SampleDrawing(L.Callback):
         for s in self.slices:
             grey = to_grey(s.image, "grey", self.experiment.preprocessing).to(pl_module.device)
             [probabilities] = predict_probabilities(network, [grey], self.experiment.preprocessing)
-            labels[s.name] = probabilities.argmax(0).cpu().numpy().astype("uint8")
+            labels[s.name] = most_probable(probabilities).cpu().numpy()
         schema = get_schema(self.experiment.schema)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"step-{trainer.global_step:06d}"
