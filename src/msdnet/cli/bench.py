@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from importlib.metadata import version
 
 from msdnet.cli.console import progress_bar
@@ -33,9 +34,14 @@ def bench(arguments: argparse.Namespace) -> int:
     device = choose_device(arguments.device)
     precisions = ("f32", "bf16") if read_processor(device).has_bf16 else ("f32",)
     how = {"size": arguments.size, "batch": arguments.batch, "repeats": arguments.repeats}
+    first = contenders[0]
+    names = ("msdnet", "torch", "openvino", "onnxruntime")
+    settings = {**how, "stages of": first.title, "stages in": precisions[-1]}
+    settings |= {name: version(name) for name in names if _is_installed(name)}
     timings: list[speed.Timing] = []
     stages: list[speed.StageTiming] = []
     studies: list[speed.StudyTiming] = []
+    write = functools.partial(speed.write_benchmark, arguments.out)  # after each step: what is done is kept
     steps = len(contenders) + 1 + len(arguments.slices)
     with progress_bar(steps, quiet=arguments.quiet) as advance:
         advance("The machine", 0)
@@ -43,7 +49,7 @@ def bench(arguments: argparse.Namespace) -> int:
         for done, contender in enumerate(contenders):
             advance(contender.title, done)
             timings += speed.time_contender(contender, device, **how)
-        first = contenders[0]
+            write(machine, settings, timings, stages, studies)
         advance(f"Parts of {first.title}", len(contenders))
         if first.network == "msdnet":
             network = build_network("msdnet", num_classes=3, **first.arguments).eval()
@@ -51,11 +57,9 @@ def bench(arguments: argparse.Namespace) -> int:
         for done, num_slices in enumerate(arguments.slices, start=len(contenders) + 1):
             advance(f"A study of {num_slices} slices", done)
             studies.append(speed.time_study(num_slices, arguments.study_size, device=arguments.device))
+            write(machine, settings, timings, stages, studies)
+        write(machine, settings, timings, stages, studies)
         advance("Done", steps)
-    names = ("msdnet", "torch", "openvino", "onnxruntime")
-    settings = {**how, "stages of": first.title, "stages in": precisions[-1]}
-    settings |= {name: version(name) for name in names if _is_installed(name)}
-    speed.write_benchmark(arguments.out, machine, settings, timings, stages, studies)
     if not arguments.quiet:
         print((arguments.out / "benchmark.md").read_text(encoding="utf-8"))
     return 0
