@@ -8,7 +8,6 @@ opacity and scores of the whole scan are a group of their own (TID 1501). What h
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,9 +35,8 @@ from pydicom.sr.codedict import codes
 from msdnet.labels import LUNG_LEVELS, LUNGS, LabelClass, LabelSchema
 from msdnet.quantification import LesionMeasure, LungMeasures
 from msdnet.quantification.lung_measures import ClassInRegion
-from msdnet.scans.dicom_files import quiet_pydicom
 from msdnet.scans.dicom_repeat import product_version, take_times_of, uid_of
-from msdnet.scans.dicom_seg import completed_header
+from msdnet.scans.dicom_writing import write_from_headers
 
 if TYPE_CHECKING:
     from msdnet.prediction import Segmentation
@@ -90,51 +88,39 @@ def write_structured_report(
     Returns:
         Why the source's headers make it impossible, and then there is no file; empty if it was written.
     """
-    scan = segmentation.scan
-    logger = logging.getLogger("highdicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)  # its warnings would quote the patient's name
-    try:
-        with quiet_pydicom():
-            sources = [
-                completed_header(scan.source.datasets[0], float(scan.volume.spacing[0])),
-                *scan.source.datasets[1:],
-            ]
-            segs = {role: pydicom.dcmread(one, stop_before_pixels=True) for role, one in paths.items()}
-            seed = _seed(segmentation, list(segs.values()), measures, lungs)
-            groups = _lesion_groups(segmentation, measures, lungs, segs[_LESIONS], seed)
-            if lungs is not None:
-                if _LUNGS in segs:
-                    groups += _lung_groups(lungs, LUNGS, segs[_LUNGS], seed)
-                if _LEVELS in segs:
-                    groups += _lung_groups(lungs, LUNG_LEVELS[lungs.levels_kind], segs[_LEVELS], seed)
-                groups += _scan_group(lungs, seed)
-            if not groups:
-                return "nothing was marked, and no lungs were found"
-            report = hd.sr.ComprehensiveSR(
-                evidence=[*sources, *segs.values()],
-                content=_content(segmentation, groups)[0],
-                series_instance_uid=uid_of(seed, "series"),
-                series_number=SERIES_NUMBER,
-                sop_instance_uid=uid_of(seed, "instance"),
-                instance_number=1,
-                manufacturer="msdnet",
-                manufacturer_model_name="msdnet",
-                software_versions=product_version(),
-                device_serial_number=segmentation.weights_sha256[:16] or "0",
-                series_description=f"msdnet measures, {segmentation.weights_name}. Research use only"[:64],
-                is_complete=True,
-                is_verified=False,
-                coding_schemes=[_OWN_SCHEME],
-            )
-            take_times_of(sources[0], report)
-            report.save_as(path)
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
-        path.unlink(missing_ok=True)
-        return f"the slices' headers hold values that are not valid in DICOM ({type(error).__name__})"
-    finally:
-        logger.setLevel(level)
-    return ""
+    if lungs is None and not any(m.voxels for m in measures):
+        return "nothing was marked, and no lungs were found"
+
+    def make(sources: list[Any]) -> Any:
+        segs = {role: pydicom.dcmread(one, stop_before_pixels=True) for role, one in paths.items()}
+        seed = _seed(segmentation, list(segs.values()), measures, lungs)
+        groups = _lesion_groups(segmentation, measures, lungs, segs[_LESIONS], seed)
+        if lungs is not None:
+            if _LUNGS in segs:
+                groups += _lung_groups(lungs, LUNGS, segs[_LUNGS], seed)
+            if _LEVELS in segs:
+                groups += _lung_groups(lungs, LUNG_LEVELS[lungs.levels_kind], segs[_LEVELS], seed)
+            groups += _scan_group(lungs, seed)
+        report = hd.sr.ComprehensiveSR(
+            evidence=[*sources, *segs.values()],
+            content=_content(segmentation, groups)[0],
+            series_instance_uid=uid_of(seed, "series"),
+            series_number=SERIES_NUMBER,
+            sop_instance_uid=uid_of(seed, "instance"),
+            instance_number=1,
+            manufacturer="msdnet",
+            manufacturer_model_name="msdnet",
+            software_versions=product_version(),
+            device_serial_number=segmentation.weights_sha256[:16] or "0",
+            series_description=f"msdnet measures, {segmentation.weights_name}. Research use only"[:64],
+            is_complete=True,
+            is_verified=False,
+            coding_schemes=[_OWN_SCHEME],
+        )
+        take_times_of(sources[0], report)
+        return report
+
+    return write_from_headers(segmentation.scan, path, make)
 
 
 def _content(segmentation: Segmentation, groups: Sequence[Any]) -> MeasurementReport:
