@@ -10,7 +10,6 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 import pydicom
-from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
 from pydicom.sr.codedict import codes
@@ -20,16 +19,12 @@ from msdnet.errors import OutputError
 from msdnet.labels import LUNGS, LabelSchema
 from msdnet.scans.dicom_files import quiet_pydicom
 from msdnet.scans.dicom_repeat import product_version, take_times_of, uid_of
-from msdnet.scans.dicom_writing import number_or_none, write_from_headers
+from msdnet.scans.dicom_writing import identify_schemes, number_or_none, write_from_headers
 from msdnet.scans.scan import Scan
 
 Array = np.ndarray[Any, Any]
 
 _MAX_SHIFT = 0.01
-_CODING_SCHEMES = {
-    "DCM": ("1.2.840.10008.2.16.4", "DICOM Controlled Terminology", "NEMA"),
-    "SCT": ("2.16.840.1.113883.6.96", "SNOMED CT", "SNOMED International"),
-}
 
 
 @dataclass(frozen=True)
@@ -45,6 +40,8 @@ class _Contents:
 _LESIONS = _Contents("LESIONS", "Lesions found by a network. Research use only.", "msdnet lesions", 9_101)
 _LUNGS = _Contents("LUNGS", "Lungs found by density, with the lesions. Research use only.", "msdnet lungs", 9_102)
 _LEVELS = _Contents("LUNG_LEVELS", "Parts of the lungs by height. Research use only.", "msdnet lung levels", 9_104)
+_SHELLS = _Contents("LUNG_SHELLS", "Lungs by distance from the wall. Research use only.", "msdnet lung shells", 9_105)
+_LOBES = _Contents("LUNG_LOBES", "Lobes of a mask that was given. Research use only.", "msdnet lung lobes", 9_106)
 _GIVEN_LUNGS = _Contents("LUNGS", "Lungs of a mask that was given. Research use only.", "msdnet lungs", 9_102)
 
 
@@ -94,7 +91,7 @@ def write_segmentation(
             content_label=what.label,
             content_description=what.description,
             series_description=f"{what.series}, {weights_name}. Research use only"[:64],
-            coding_schemes=_coding_schemes(schema),
+            coding_schemes=identify_schemes(_used_schemes(schema)),
             omit_empty_frames=not is_empty,
         )
         take_times_of(sources[0], segmentation)
@@ -133,11 +130,8 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
 
 
 def _contents(schema: LabelSchema, *, given: bool) -> _Contents:
-    if not schema.anatomical:
-        return _LESIONS
-    if schema is not LUNGS:
-        return _LEVELS
-    return _GIVEN_LUNGS if given else _LUNGS
+    of_lungs = {LUNGS.name: _GIVEN_LUNGS if given else _LUNGS, "lung-shells": _SHELLS, "lung-lobes": _LOBES}
+    return of_lungs.get(schema.name, _LEVELS) if schema.anatomical else _LESIONS
 
 
 def _position(source: Any) -> Any:
@@ -180,27 +174,16 @@ def _describe(
             anatomic_regions=None if schema.anatomical else [codes.SCT.Lung],
             display_color=CIELabColor.from_rgb(*c.colour),
         )
-        if c.side is not None:
-            side = hd.sr.CodedConcept(c.side.value, c.side.scheme, c.side.meaning)
-            segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [side]
+        modifiers = [hd.sr.CodedConcept(m.value, m.scheme, m.meaning) for m in (c.side, c.place) if m is not None]
+        if modifiers:
+            segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = modifiers
         segments.append(segment)
     return segments
 
 
-def _coding_schemes(schema: LabelSchema) -> list[CodingSchemeIdentificationItem]:
-    """The source of every code that is used: its scheme's UID, name and publisher."""
-    used = sorted({"DCM", "SCT"} | {c.code.scheme for c in schema.classes})
-    return [
-        CodingSchemeIdentificationItem(
-            d,
-            uid=_CODING_SCHEMES[d][0],
-            registry="HL7",
-            name=_CODING_SCHEMES[d][1],
-            responsible_organization=_CODING_SCHEMES[d][2],
-        )
-        for d in used
-        if d in _CODING_SCHEMES
-    ]
+def _used_schemes(schema: LabelSchema) -> set[str]:
+    codes_used = (code for c in schema.classes for code in (c.code, c.side, c.place) if code is not None)
+    return {"DCM", "SCT"} | {code.scheme for code in codes_used}
 
 
 def _seed(labels: Array, scan: Scan, schema: LabelSchema, weights_sha256: str) -> str:

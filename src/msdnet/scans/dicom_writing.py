@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.valuerep import DA, TM
 
+from msdnet.labels import OWN_SCHEME
 from msdnet.scans.dicom_files import quiet_pydicom, stated_number
 from msdnet.scans.scan import Scan
 
@@ -23,6 +25,21 @@ _TYPE_2 = (
     "StudyDate",
     "StudyTime",
 )
+_SCHEMES: dict[str, dict[str, Any]] = {
+    OWN_SCHEME: {"name": "msdnet", "responsible_organization": "msdnet"},
+    "DCM": {
+        "uid": "1.2.840.10008.2.16.4",
+        "registry": "HL7",
+        "name": "DICOM Controlled Terminology",
+        "responsible_organization": "NEMA",
+    },
+    "SCT": {
+        "uid": "2.16.840.1.113883.6.96",
+        "registry": "HL7",
+        "name": "SNOMED CT",
+        "responsible_organization": "SNOMED International",
+    },
+}
 
 
 def write_from_headers(scan: Scan, path: Path, make: Callable[[list[Any]], Any]) -> str:
@@ -51,6 +68,11 @@ def write_from_headers(scan: Scan, path: Path, make: Callable[[list[Any]], Any])
     finally:
         logger.setLevel(level)
     return ""
+
+
+def identify_schemes(designators: Iterable[str]) -> list[CodingSchemeIdentificationItem]:
+    """What says where each scheme's codes come from: its UID, name and publisher, of those that are known."""
+    return [CodingSchemeIdentificationItem(d, **_SCHEMES[d]) for d in sorted(designators) if d in _SCHEMES]
 
 
 def completed_header(source: Any, spacing: float) -> Any:
