@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msdnet.errors import OptionError
 
 ANY_LESION = "any_lesion"
 """What tables and figures call the union of a schema's classes."""
+
+OWN_SCHEME = "99MSDNET"
+"""The coding scheme of what has no standard code."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,12 @@ class Code:
 
 @dataclass(frozen=True)
 class LabelClass:
-    """One class: its number in the label map, its key in tables, its title, its colour, its DICOM code and its side."""
+    """One class: its number in the label map, its key in tables, its title, its colour and its DICOM code.
+
+    Attributes:
+        side: Of a part of the body that is there twice.
+        place: Where in it, if the code does not say so.
+    """
 
     index: int
     name: str
@@ -29,6 +38,7 @@ class LabelClass:
     colour: tuple[int, int, int]
     code: Code
     side: Code | None = None
+    place: Code | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class LabelSchema:
 _GGO = Code("112120", "DCM", "Ground glass opacity")
 _INFILTRATE = Code("112121", "DCM", "Infiltrate")
 _CONSOLIDATION = Code("9656002", "SCT", "Consolidation")
-_OPACITY = Code("112001", "DCM", "Opacity")
+_OPACITY = ANY_LESION_CODE = Code("112001", "DCM", "Opacity")
 
 _GREEN, _BLUE, _RED, _AMBER = (64, 200, 110), (80, 140, 255), (235, 70, 70), (245, 170, 40)
 _MAGENTA, _CYAN = (235, 70, 200), (70, 205, 235)
@@ -99,33 +109,62 @@ LUNGS = LabelSchema(
 )
 """What the numbers in a mask of the lungs mean; no schema of lesions."""
 
+# DICOM PS3.16: zones and lobes are of context groups 6171 and 6170, peripheral and central of 6125.
+_LEVELS = ("upper", "middle", "lower")
+_ZONES = (
+    Code("281392002", "SCT", "Upper zone of lung"),
+    Code("281393007", "SCT", "Middle zone of lung"),
+    Code("281394001", "SCT", "Lower zone of lung"),
+)
+_THIRDS = tuple(Code(f"{level.upper()}_THIRD", OWN_SCHEME, f"{level.title()} third of its height") for level in _LEVELS)
+SHELL_CODES = {"peripheral": Code("14414005", "SCT", "Peripheral"), "central": Code("26216008", "SCT", "Central")}
+_UPPER_LOBE, _LOWER_LOBE = Code("45653009", "SCT", "Upper lobe of lung"), Code("90572001", "SCT", "Lower lobe of lung")
+_MIDDLE_LOBE = Code("72481006", "SCT", "Middle lobe of right lung")
 _SHADES = ((120, 165, 255), (80, 140, 255), (40, 90, 210), (255, 205, 110), (245, 170, 40), (200, 125, 10))
-LUNG_LEVELS: dict[str, LabelSchema] = {
-    kind: LabelSchema(
-        f"lung-{kind}s",
-        tuple(
-            LabelClass(
-                3 * number + place + 1,
-                f"{side.name}_{level}_{kind}",
-                f"{side.title}, {level} {kind}",
-                _SHADES[3 * number + place],
-                _LUNG,
-                side.side,
-            )
-            for number, side in enumerate(LUNGS.classes)
-            for place, level in enumerate(("upper", "middle", "lower"))
+
+
+def _parts(kind: str, parts: Sequence[tuple[str, Code, Code | None]]) -> LabelSchema:
+    """Each lung in parts, the right one's first; a part is its name, its code, and its place in what that means."""
+    found = [
+        LabelClass(
+            len(parts) * number + n + 1,
+            f"{side.name}_{name}",
+            f"{side.title}, {name.replace('_', ' ')}",
+            _SHADES[3 * number + n],
+            code,
+            side.side,
+            place,
+        )
+        for number, side in enumerate(LUNGS.classes)
+        for n, (name, code, place) in enumerate(parts)
+    ]
+    return LabelSchema(f"lung-{kind}s", tuple(found), anatomical=True)
+
+
+LUNG_PARTS: dict[str, LabelSchema] = {
+    "third": _parts("third", [(f"{lv}_third", _LUNG, place) for lv, place in zip(_LEVELS, _THIRDS, strict=True)]),
+    "zone": _parts("zone", [(f"{lv}_zone", code, None) for lv, code in zip(_LEVELS, _ZONES, strict=True)]),
+    "shell": _parts("shell", [(shell, _LUNG, place) for shell, place in SHELL_CODES.items()]),
+    "lobe": LabelSchema(
+        "lung-lobes",
+        (
+            LabelClass(1, "right_upper_lobe", "Right upper lobe", _SHADES[0], _UPPER_LOBE, _RIGHT),
+            LabelClass(2, "right_middle_lobe", "Right middle lobe", _SHADES[1], _MIDDLE_LOBE, _RIGHT),
+            LabelClass(3, "right_lower_lobe", "Right lower lobe", _SHADES[2], _LOWER_LOBE, _RIGHT),
+            LabelClass(4, "left_upper_lobe", "Left upper lobe", _SHADES[3], _UPPER_LOBE, _LEFT),
+            LabelClass(5, "left_lower_lobe", "Left lower lobe", _SHADES[5], _LOWER_LOBE, _LEFT),
         ),
         anatomical=True,
-    )
-    for kind in ("third", "zone")
+    ),
 }
-"""Each lung in three, one above the other: thirds of its height, or anatomical zones."""
+"""The lungs divided: each in three, one above the other (thirds of its height, or anatomical zones); each in what lies
+near the chest wall and what lies deeper; and in lobes."""
 
 _CHANGES = ("Persistent lesion", "New lesion", "Resolved lesion")
 CHANGES = LabelSchema(
     "changes",
     tuple(
-        LabelClass(index, title.split()[0].lower(), title, colour, Code(title.split()[0].upper(), "99MSDNET", title))
+        LabelClass(index, title.split()[0].lower(), title, colour, Code(title.split()[0].upper(), OWN_SCHEME, title))
         for index, (title, colour) in enumerate(zip(_CHANGES, (_AMBER, _MAGENTA, _CYAN), strict=True), start=1)
     ),
 )

@@ -188,8 +188,7 @@ def _write(
             weights_sha256=segmentation.weights_sha256,
             with_dicom="segmentation" in written,
             given=bool(lungs.given),
-            levels=lungs.levels,
-            levels_kind=lungs.measures.levels_kind if lungs.measures else "",
+            parts=lungs.parts,
         )
         absences["lungs_segmentation"] = written.pop("lungs_segmentation_absent", "")
     clock.enter("report")

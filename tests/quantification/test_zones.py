@@ -16,6 +16,7 @@ from msdnet.quantification.zones import (
     find_thirds,
     find_zones,
     number_levels,
+    number_shells,
 )
 
 
@@ -55,3 +56,9 @@ def test_levels_are_numbered_from_above_right_lung_first() -> None:
     numbers = number_levels(sides, find_thirds(sides))
     assert numbers[:, 0, 0].tolist() == [3, 3, 2, 2, 1, 1]
     assert numbers[:, 0, 1].tolist() == [0, 0, 6, 5, 4, 0]
+
+
+def test_shells_are_numbered_from_the_wall_right_lung_first() -> None:
+    sides = np.array([[[1, 1, 0, 2, 2]]], np.uint8)
+    shells = np.array([[[PERIPHERAL, CENTRAL, OUTSIDE, CENTRAL, PERIPHERAL]]], np.uint8)
+    assert number_shells(sides, shells).tolist() == [[[1, 2, 0, 4, 3]]]

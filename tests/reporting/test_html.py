@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
+import re
 from html.parser import HTMLParser
 
 import pytest
+from PIL import Image
 
 from msdnet.prediction.trust import Trust
 from msdnet.quantification import ScanLungs, measure_lesions, measure_scan_lungs
 from msdnet.reporting import draw_overview, write_report
+from msdnet.reporting.front_views import draw_front_views
 
 
 class Page(HTMLParser):
@@ -97,6 +102,19 @@ def test_whole_lungs_have_a_headline_figure_and_a_score(make_segmentation, write
     assert "Thirds-based approximation of the zone score: 7 of 72." in page.text
     assert "need a mask of the lobes" in page.text
     assert "1.0 / 20 / 0" in page.text
+
+
+def test_pictures_beside_each_other_know_their_shapes_so_that_they_become_equally_high(
+    make_segmentation, write_page, tmp_path
+):
+    segmentation = make_segmentation()
+    draw_front_views(segmentation, tmp_path / "front.png")
+    write_page(segmentation, front=tmp_path / "front.png")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    views = re.findall(r'<img style="--shape: ([0-9.]+)" src="data:image/png;base64,([^"]+)"', page)
+    sizes = [Image.open(io.BytesIO(base64.b64decode(png))).size for _, png in views]
+    assert [float(shape) for shape, _ in views] == pytest.approx([width / height for width, height in sizes], abs=1e-4)
+    assert [width for width, _ in sizes] == [1800, 760]
 
 
 @pytest.mark.parametrize(

@@ -127,10 +127,11 @@ def measure_lungs(
     veins: int | None = None,
     carina: int | None = None,
     lobes: Array | None = None,
+    shells: Array | None = None,
 ) -> LungMeasures:
     """The figures of the lungs; at least one must have been found.
 
-    Shapes: hu, labels and lobes (S, H, W) on canonical axes.
+    Shapes: hu, labels, lobes and shells (S, H, W) on canonical axes.
 
     Args:
         hu: In Hounsfield units.
@@ -142,13 +143,14 @@ def measure_lungs(
         veins: The slice of the inferior pulmonary veins, from the feet.
         carina: The slice of the carina; the one that was found by default.
         lobes: The numbers of `LOBES`, 0 elsewhere.
+        shells: Of the lungs; found by default.
 
     Raises:
         OptionError: as `find_zones`.
     """
     sides, carina = lungs.sides, lungs.carina if carina is None else carina
     zones = None if carina is None or veins is None else find_zones(sides, carina, veins)
-    shells = find_shells(sides, spacing_mm)
+    shells = find_shells(sides, spacing_mm) if shells is None else shells
     counts = count_regions(hu, labels, sides, shells, schema.num_classes)
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0 if spacing_known else None
     names: dict[str, Array] = {c.name: np.array([c.index]) for c in schema.classes}

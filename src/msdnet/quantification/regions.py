@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from msdnet.labels import LUNG_PARTS
 from msdnet.quantification.lungs import LEFT, RIGHT
 from msdnet.quantification.zones import CENTRAL, LEVELS, LOWER, MIDDLE, OUTSIDE, PERIPHERAL, UPPER, Zones
 
@@ -21,7 +22,7 @@ AIR_HU = -1000
 
 SIDES = {"right": RIGHT, "left": LEFT}
 SHELLS = {"peripheral": PERIPHERAL, "central": CENTRAL}
-LOBES = ("right_upper_lobe", "right_middle_lobe", "right_lower_lobe", "left_upper_lobe", "left_lower_lobe")
+LOBES = LUNG_PARTS["lobe"].names
 """In the order of their numbers, from 1 on."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from msdnet.quantification.lung_masks import lungs_from_mask
 from msdnet.quantification.lung_measures import LungMeasures, measure_lungs
 from msdnet.quantification.lungmask_model import check_lungmask, run_lungmask
 from msdnet.quantification.lungs import Lungs, find_carina_in, segment_lungs
-from msdnet.quantification.zones import find_zones, number_levels
+from msdnet.quantification.zones import find_shells, find_zones, number_levels, number_shells
 from msdnet.scans.mask_file import read_mask
 from msdnet.scans.scan import Scan
 from msdnet.slices import from_canonical, to_canonical
@@ -37,14 +38,15 @@ class ScanLungs:
     Attributes:
         measures: Their figures; None where there are none.
         sides: Right and left lung on the scan's own grid; None where there are none.
-        levels: The parts of `LUNG_LEVELS[measures.levels_kind]` on that grid; None where there are none.
+        parts: Their parts on that grid, each under its key in `LUNG_PARTS`: shells, thirds or zones, and lobes, where
+            these are known.
         absent: Why there are none: "grey", "orientation", "spacing" or "not_found"; empty where there are some.
         given: The scheme of the mask that was given; empty where the lungs were found.
     """
 
     measures: LungMeasures | None = None
     sides: Array | None = None
-    levels: Array | None = None
+    parts: Mapping[str, Array] = field(default_factory=dict)
     absent: str = ""
     given: str = ""
 
@@ -128,6 +130,7 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         lungs = Lungs(lungs.sides, find_carina_in(volume.array, spacing_mm))
     if not lungs.sides.any():
         return ScanLungs(absent="not_found")
+    shells = find_shells(lungs.sides, spacing_mm)
     measures = measure_lungs(
         volume.array,
         of_lesions,
@@ -138,9 +141,15 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         carina=given.carina,
         veins=given.veins,
         lobes=lobes,
+        shells=shells,
     )
-    levels = None if measures.levels is None else from_canonical(number_levels(lungs.sides, measures.levels), scan)
-    return ScanLungs(measures, from_canonical(lungs.sides, scan), levels, given=scheme)
+    parts = {"shell": number_shells(lungs.sides, shells)}
+    if measures.levels is not None:
+        parts[measures.levels_kind] = number_levels(lungs.sides, measures.levels)
+    if lobes is not None:
+        parts["lobe"] = lobes
+    on_grid = {kind: from_canonical(numbers, scan) for kind, numbers in parts.items()}
+    return ScanLungs(measures, from_canonical(lungs.sides, scan), on_grid, given=scheme)
 
 
 def _absent(scan: Scan) -> str:

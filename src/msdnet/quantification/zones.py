@@ -70,13 +70,18 @@ def find_zones(sides: Array, carina: int, veins: int) -> Zones:
 
 
 def number_levels(sides: Array, zones: Zones) -> Array:
-    """The numbers of `LUNG_LEVELS`: each lung from above, 1 to 3 the right one, 4 to 6 the left; (S, H, W) uint8."""
+    """Their numbers in `LUNG_PARTS`: each lung from above, 1 to 3 the right one, 4 to 6 the left; (S, H, W) uint8."""
     numbers = np.zeros(sides.shape, dtype=np.uint8)
     for place, side in enumerate((RIGHT, LEFT)):
         for index, level in enumerate(zones.level[place]):
             if level >= 0:
                 numbers[index][sides[index] == side] = 3 * place + 1 + (UPPER - level)
     return numbers
+
+
+def number_shells(sides: Array, shells: Array) -> Array:
+    """Their numbers in `LUNG_PARTS`: 1 and 2 periphery and centre of the right lung, 3 and 4 of the left; as sides."""
+    return np.where(sides > 0, 2 * (sides - RIGHT) + shells, 0).astype(np.uint8)
 
 
 def _shown(sides: Array) -> list[Array]:

@@ -13,7 +13,7 @@ from pydicom.uid import UID, EncapsulatedPDFStorage, ExplicitVRLittleEndian
 from msdnet.scans.dicom_files import quiet_pydicom
 from msdnet.scans.dicom_repeat import product_version, take_times_of, uid_of
 
-SERIES_NUMBER = 9_104
+SERIES_NUMBER = 9_107
 _OF_STUDY = (
     "SpecificCharacterSet",
     "StudyInstanceUID",

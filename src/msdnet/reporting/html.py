@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
+from PIL import Image
 
 from msdnet import __version__
 from msdnet.quantification import LesionMeasure, ScanLungs, count_lesion_voxels
@@ -60,8 +61,7 @@ def write_report(
         no_ml=TEXTS["no_ml_no_distance" if segmentation.scan.pixel_spacing_known else "no_ml"],
         orientation_known=segmentation.scan.orientation_known,
         findings=notes,
-        overview=embedded(overview),
-        front=None if front is None else embedded(front),
+        views=[_view(overview, "overview_alt"), *([_view(front, "front_alt")] if front is not None else [])],
         profile=draw_profile(segmentation) if num_slices > 1 else None,
         method=_method(segmentation, num_slices),
         has_dicom=has_dicom,
@@ -85,6 +85,13 @@ def render_page(template: str, **values: Any) -> str:
 def embedded(picture: Path) -> str:
     """A picture's bytes as a page holds them."""
     return base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
+def _view(picture: Path, alt: str) -> dict[str, str]:
+    """A picture with its width over its height, by which two beside each other become equally high."""
+    with Image.open(picture) as opened:
+        shape = opened.width / opened.height
+    return {"png": embedded(picture), "shape": f"{shape:.4f}", "alt": TEXTS[alt]}
 
 
 def _scan_line(segmentation: Segmentation) -> str:

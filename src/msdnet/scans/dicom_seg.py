@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,36 +10,21 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 import pydicom
-from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.valuerep import DA, TM
 
 from msdnet.errors import OutputError
 from msdnet.labels import LUNGS, LabelSchema
-from msdnet.scans.dicom_files import quiet_pydicom, stated_number
+from msdnet.scans.dicom_files import quiet_pydicom
 from msdnet.scans.dicom_repeat import product_version, take_times_of, uid_of
+from msdnet.scans.dicom_writing import identify_schemes, number_or_none, write_from_headers
 from msdnet.scans.scan import Scan
 
 Array = np.ndarray[Any, Any]
 
 _MAX_SHIFT = 0.01
-_TYPE_2 = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-)
-_CODING_SCHEMES = {
-    "DCM": ("1.2.840.10008.2.16.4", "DICOM Controlled Terminology", "NEMA"),
-    "SCT": ("2.16.840.1.113883.6.96", "SNOMED CT", "SNOMED International"),
-}
 
 
 @dataclass(frozen=True)
@@ -57,6 +40,8 @@ class _Contents:
 _LESIONS = _Contents("LESIONS", "Lesions found by a network. Research use only.", "msdnet lesions", 9_101)
 _LUNGS = _Contents("LUNGS", "Lungs found by density, with the lesions. Research use only.", "msdnet lungs", 9_102)
 _LEVELS = _Contents("LUNG_LEVELS", "Parts of the lungs by height. Research use only.", "msdnet lung levels", 9_104)
+_SHELLS = _Contents("LUNG_SHELLS", "Lungs by distance from the wall. Research use only.", "msdnet lung shells", 9_105)
+_LOBES = _Contents("LUNG_LOBES", "Lobes of a mask that was given. Research use only.", "msdnet lung lobes", 9_106)
 _GIVEN_LUNGS = _Contents("LUNGS", "Lungs of a mask that was given. Research use only.", "msdnet lungs", 9_102)
 
 
@@ -83,48 +68,39 @@ def write_segmentation(
     Returns:
         Why the source's headers make it impossible, and then there is no file; empty if it was written.
     """
-    with quiet_pydicom():
-        sources = [completed_header(scan.source.datasets[0], float(scan.volume.spacing[0])), *scan.source.datasets[1:]]
     is_empty = not labels.any()
     what = _contents(schema, given=given)
     seed = _seed(labels, scan, schema, weights_sha256)
-    logger = logging.getLogger("highdicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)  # its warnings would quote the patient's name
-    try:
-        with quiet_pydicom():
-            segmentation = hd.seg.Segmentation(
-                source_images=sources,
-                pixel_array=labels[:2] if is_empty else labels,
-                plane_positions=[_position(s) for s in sources[:2]] if is_empty else None,
-                pixel_measures=_measures(scan),
-                segmentation_type=SegmentationTypeValues.BINARY,
-                segment_descriptions=_describe(schema, seed, weights_name, weights_sha256, given=given),
-                series_instance_uid=uid_of(seed, "series"),
-                series_number=what.series_number,
-                sop_instance_uid=uid_of(seed, "instance"),
-                instance_number=1,
-                manufacturer="msdnet",
-                manufacturer_model_name="msdnet",
-                software_versions=product_version(),
-                device_serial_number=weights_sha256[:16] or "0",
-                content_label=what.label,
-                content_description=what.description,
-                series_description=f"{what.series}, {weights_name}. Research use only"[:64],
-                coding_schemes=_coding_schemes(schema),
-                omit_empty_frames=not is_empty,
-            )
-            take_times_of(sources[0], segmentation)
-            for item in segmentation.iterall():
-                if item.keyword == "DimensionOrganizationUID":
-                    item.value = uid_of(seed, "dimensions")
-            segmentation.save_as(path)
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
-        path.unlink(missing_ok=True)
-        return f"the slices' headers hold values that are not valid in DICOM ({type(error).__name__})"
-    finally:
-        logger.setLevel(level)
-    return ""
+
+    def make(sources: list[Any]) -> Any:
+        segmentation = hd.seg.Segmentation(
+            source_images=sources,
+            pixel_array=labels[:2] if is_empty else labels,
+            plane_positions=[_position(s) for s in sources[:2]] if is_empty else None,
+            pixel_measures=_measures(scan),
+            segmentation_type=SegmentationTypeValues.BINARY,
+            segment_descriptions=_describe(schema, seed, weights_name, weights_sha256, given=given),
+            series_instance_uid=uid_of(seed, "series"),
+            series_number=what.series_number,
+            sop_instance_uid=uid_of(seed, "instance"),
+            instance_number=1,
+            manufacturer="msdnet",
+            manufacturer_model_name="msdnet",
+            software_versions=product_version(),
+            device_serial_number=weights_sha256[:16] or "0",
+            content_label=what.label,
+            content_description=what.description,
+            series_description=f"{what.series}, {weights_name}. Research use only"[:64],
+            coding_schemes=identify_schemes(_used_schemes(schema)),
+            omit_empty_frames=not is_empty,
+        )
+        take_times_of(sources[0], segmentation)
+        for item in segmentation.iterall():
+            if item.keyword == "DimensionOrganizationUID":
+                item.value = uid_of(seed, "dimensions")
+        return segmentation
+
+    return write_from_headers(scan, path, make)
 
 
 def read_segmentation(path: Path, scan: Scan) -> Array:
@@ -153,45 +129,9 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
     return labels
 
 
-def completed_header(source: Any, spacing: float) -> Any:
-    """The first source's header, from which highdicom copies patient and study: empty where missing or not valid.
-
-    Text in code extensions (ISO 2022), of which highdicom takes a part, becomes UTF-8. A thickness that is missing or
-    not valid becomes the slices' distance, in mm.
-    """
-    header = deepcopy(source)
-    for keyword in _TYPE_2:
-        if keyword not in header:
-            setattr(header, keyword, "")
-    if header.PatientSex not in ("", "M", "F", "O"):
-        header.PatientSex = ""
-    for keyword, read in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
-        try:
-            read(header[keyword].value or "")
-        except ValueError:
-            header[keyword].value = ""
-    if "ISO 2022" in str(header.get("SpecificCharacterSet")):
-        header.decode()
-        header.SpecificCharacterSet = "ISO_IR 192"
-    header.SliceThickness = _number(header, "SliceThickness") or spacing
-    if _number(header, "SpacingBetweenSlices") is None:
-        header.pop("SpacingBetweenSlices", None)
-    return header
-
-
-def _number(header: Any, keyword: str) -> float | None:
-    try:
-        return stated_number(header, keyword)
-    except ValueError:
-        return None
-
-
 def _contents(schema: LabelSchema, *, given: bool) -> _Contents:
-    if not schema.anatomical:
-        return _LESIONS
-    if schema is not LUNGS:
-        return _LEVELS
-    return _GIVEN_LUNGS if given else _LUNGS
+    of_lungs = {LUNGS.name: _GIVEN_LUNGS if given else _LUNGS, "lung-shells": _SHELLS, "lung-lobes": _LOBES}
+    return of_lungs.get(schema.name, _LEVELS) if schema.anatomical else _LESIONS
 
 
 def _position(source: Any) -> Any:
@@ -204,7 +144,7 @@ def _measures(scan: Scan) -> Any:
     known = len(scan.source.datasets) > 1 or scan.spacing_known
     return hd.PixelMeasuresSequence(
         pixel_spacing=spacing[1:],
-        slice_thickness=_number(scan.source.datasets[0], "SliceThickness") or spacing[0],
+        slice_thickness=number_or_none(scan.source.datasets[0], "SliceThickness") or spacing[0],
         spacing_between_slices=spacing[0] if known else None,
     )
 
@@ -234,27 +174,16 @@ def _describe(
             anatomic_regions=None if schema.anatomical else [codes.SCT.Lung],
             display_color=CIELabColor.from_rgb(*c.colour),
         )
-        if c.side is not None:
-            side = hd.sr.CodedConcept(c.side.value, c.side.scheme, c.side.meaning)
-            segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [side]
+        modifiers = [hd.sr.CodedConcept(m.value, m.scheme, m.meaning) for m in (c.side, c.place) if m is not None]
+        if modifiers:
+            segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = modifiers
         segments.append(segment)
     return segments
 
 
-def _coding_schemes(schema: LabelSchema) -> list[CodingSchemeIdentificationItem]:
-    """The source of every code that is used: its scheme's UID, name and publisher."""
-    used = sorted({"DCM", "SCT"} | {c.code.scheme for c in schema.classes})
-    return [
-        CodingSchemeIdentificationItem(
-            d,
-            uid=_CODING_SCHEMES[d][0],
-            registry="HL7",
-            name=_CODING_SCHEMES[d][1],
-            responsible_organization=_CODING_SCHEMES[d][2],
-        )
-        for d in used
-        if d in _CODING_SCHEMES
-    ]
+def _used_schemes(schema: LabelSchema) -> set[str]:
+    codes_used = (code for c in schema.classes for code in (c.code, c.side, c.place) if code is not None)
+    return {"DCM", "SCT"} | {code.scheme for code in codes_used}
 
 
 def _seed(labels: Array, scan: Scan, schema: LabelSchema, weights_sha256: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import numpy as np
 from PIL import Image
 
 from msdnet.errors import OutputError, SchemaError
-from msdnet.labels import LUNG_LEVELS, LUNGS, LabelSchema
+from msdnet.labels import LUNG_PARTS, LUNGS, LabelSchema
 from msdnet.scans.dicom_seg import read_segmentation, write_segmentation
 from msdnet.scans.scan import Scan
 
 Array = np.ndarray[Any, Any]
+
+PART_FILES = {"third": "zones", "zone": "zones", "shell": "shells", "lobe": "lobes"}
+"""Key in `LUNG_PARTS` -> name of its DICOM file; with "_segmentation" after it, its role."""
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAX_SHIFT = 0.01
@@ -78,13 +82,12 @@ def write_lungs(
     weights_sha256: str,
     with_dicom: bool,
     given: bool = False,
-    levels: Array | None = None,
-    levels_kind: str = "",
+    parts: Mapping[str, Array] | None = None,
 ) -> dict[str, str]:
     """The files written into `folder`; nothing for pictures.
 
-    "lungs", lungs.nii.gz on the grid of labels.nii.gz; "lungs_segmentation", lungs.dcm, and "zones_segmentation",
-    zones.dcm, or "lungs_segmentation_absent" with the reason.
+    "lungs", lungs.nii.gz on the grid of labels.nii.gz; "lungs_segmentation", lungs.dcm, and the like of zones, shells
+    and lobes, or "lungs_segmentation_absent" with the reason.
 
     Args:
         sides: uint8, 1 in the right and 2 in the left lung, the shape of `scan.voxels`.
@@ -92,8 +95,7 @@ def write_lungs(
         weights_sha256: The same.
         with_dicom: Write lungs.dcm, as the lesions' segmentation could be.
         given: Whether they are those of a mask that another program made.
-        levels: uint8, their parts one above the other, the numbers of `LUNG_LEVELS`; none are written without.
-        levels_kind: A key of `LUNG_LEVELS`.
+        parts: uint8, their parts by the keys and numbers of `LUNG_PARTS`.
 
     Raises:
         OutputError: if the masks do not fit the scan, or if what was written differs from them.
@@ -105,8 +107,9 @@ def write_lungs(
     affine = _write_nifti(sides, scan, path)
     _compare(sides, _read_nifti(path, scan, affine), path.name, LUNGS)
     written = {"lungs": path.name}
-    parts = [("lungs", sides, LUNGS), *([("zones", levels, LUNG_LEVELS[levels_kind])] if levels is not None else [])]
-    for name, numbers, schema in parts if with_dicom else ():
+    masks = [("lungs", sides, LUNGS)]
+    masks += [(PART_FILES[kind], numbers, LUNG_PARTS[kind]) for kind, numbers in (parts or {}).items()]
+    for name, numbers, schema in masks if with_dicom else ():
         path = folder / f"{name}.dcm"
         obstacle = write_segmentation(numbers, scan, path, schema, weights_name, weights_sha256, given=given)
         if obstacle:
