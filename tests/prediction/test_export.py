@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from msdnet import cli
+from msdnet.data.phantom import make_phantom, to_scan
 from msdnet.networks.folding import fold
+from msdnet.prediction import Segmenter
 from msdnet.prediction.export import CARD_KEY, export_onnx
 from msdnet.weights import load_weights
 
@@ -61,3 +63,62 @@ def test_int8_is_smaller_and_says_so(tmp_path: Path, exported: Path) -> None:
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", "-o", str(tmp_path)]) == 2
     assert "msdnet.onnx" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles") / "covid"
+    assert cli.main(["export", "--bundle", "-o", str(folder), "--quiet"]) == 0
+    return folder
+
+
+def test_monai_loads_a_bundle_with_its_weights(bundle: Path) -> None:
+    from monai.bundle import load
+
+    network = load("covid", bundle_dir=bundle.parent, device="cpu", workflow_type="inference")
+    expected, card = load_weights(None)
+    for name, value in expected.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    assert metadata["card"]["sha256"] == card.sha256
+    assert metadata["network_data_format"]["outputs"]["pred"]["num_channels"] == card.label_schema.num_classes
+    assert "Not a medical device" in metadata["intended_use"]
+
+
+def test_monai_runs_a_bundle_on_a_scan(bundle: Path, tmp_path: Path) -> None:
+    """On slices as large as the network's input, its labels lie where msdnet's own do."""
+    import nibabel as nib
+    from monai.bundle import ConfigWorkflow
+
+    phantom = make_phantom(seed=2, shape=(8, 288, 288))
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    images.mkdir()
+    rows_cols_last = phantom.voxels_hu.transpose(2, 1, 0)  # columns to the left, rows to the back, slices to the head
+    mm = phantom.spacing_mm
+    nib.save(nib.Nifti1Image(rows_cols_last, np.diag([-mm[2], -mm[1], mm[0], 1.0])), images / "ct.nii.gz")
+    flow = ConfigWorkflow(
+        config_file=str(bundle / "configs" / "inference.json"),
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        workflow_type="inference",
+        logging_file=False,
+        bundle_root=str(bundle),
+        dataset_dir=str(images),
+        output_dir=str(labels),
+        device="$torch.device('cpu')",
+    )
+    flow.initialize()
+    flow.run()
+    [path] = labels.iterdir()
+    written = nib.load(path)
+    assert written.shape == rows_cols_last.shape
+    assert np.allclose(written.affine, nib.load(images / "ct.nii.gz").affine)
+    found = np.asanyarray(written.dataobj).astype(int)
+    own = Segmenter.from_pretrained(device="cpu", precision="f32").segment(to_scan(phantom)).labels
+    own = own if own.shape == found.shape else own.transpose(2, 1, 0)
+    both = ((found > 0) & (own > 0)).sum()
+    assert 2 * both / ((found > 0).sum() + (own > 0).sum()) > 0.7
+
+
+def test_a_bundle_in_int8_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", "--bundle", "--precision", "int8", "-o", str(tmp_path / "b")]) == 2
+    assert "--bundle alone" in capsys.readouterr().err

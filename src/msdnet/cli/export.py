@@ -8,26 +8,40 @@ from msdnet.errors import OptionError
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """`msdnet export`: one ONNX file with the card inside; refuses what it can before anything heavy is loaded."""
-    from msdnet.prediction.engines.choice import check_engine
+    """`msdnet export`: an ONNX file or a MONAI bundle, the card inside; refuses what it can before loading anything."""
+    from msdnet.prediction.engines import check_engine
     from msdnet.reporting.result_folder import check_writable
     from msdnet.weights.folders import find_weights
 
     find_weights(arguments.weights)
-    check_engine("onnxruntime", arguments.precision)
-    check_writable(arguments.out.parent)
-    if arguments.out.is_dir():
-        raise OptionError(
-            "the file to write is a folder",
-            got=str(arguments.out),
-            expected="the name of a file",
-            do=f"for instance -o {arguments.out / 'msdnet.onnx'}",
-        )
+    check_writable(arguments.out if arguments.bundle else arguments.out.parent)
+    if arguments.bundle:
+        if arguments.precision != "f32":
+            raise OptionError(
+                "a bundle holds the network as it was trained",
+                got=f"--bundle --precision {arguments.precision}",
+                expected="--bundle alone",
+                do="leave --precision out, or --bundle for ONNX",
+            )
+        from msdnet.prediction.bundle import export_bundle
 
-    from msdnet.prediction.export import export_onnx
+        card = export_bundle(arguments.out, arguments.weights)
+    else:
+        check_engine("onnxruntime", arguments.precision)
+        if arguments.out.is_dir():
+            raise OptionError(
+                "the file to write is a folder",
+                got=str(arguments.out),
+                expected="the name of a file",
+                do=f"for instance -o {arguments.out / 'msdnet.onnx'}",
+            )
+        from msdnet.prediction.export import export_onnx
 
-    card = export_onnx(arguments.out, arguments.weights, precision=arguments.precision)
+        card = export_onnx(arguments.out, arguments.weights, precision=arguments.precision)
     if not arguments.quiet:
-        print(f"{card.name} in {arguments.precision}: {arguments.out}")
-        print("Note: give OpenVINO fixed sizes; with free ones it has been seen to compute wrong logits")
+        print(f"{card.name}: {arguments.out}")
+        if arguments.bundle:
+            print("Note: a bundle labels whole slices; msdnet segment crops to the lungs and drops marks outside")
+        else:
+            print("Note: give OpenVINO fixed sizes; with free ones it has been seen to compute wrong logits")
     return 0

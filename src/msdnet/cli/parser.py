@@ -83,8 +83,9 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
-    child = command("export", "export", "write a network as one ONNX file, its card inside, for other programs")
-    _add_out(child, "the file, for instance msdnet.onnx")
+    child = command("export", "export", "write a network for other programs, its card inside: ONNX or a MONAI bundle")
+    _add_out(child, "the ONNX file, for instance msdnet.onnx; or the bundle's folder")
+    child.add_argument("--bundle", action="store_true", help="a MONAI bundle instead of ONNX (needs the extra train)")
     child.add_argument("--weights", metavar="NAME|PATH", help="embedded weights by name, or a folder (see msdnet info)")
     child.add_argument(
         "--precision", choices=("f32", "int8"), default="f32", help="int8 is fitted on a synthetic CT; default: f32"

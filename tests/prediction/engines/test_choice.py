@@ -25,30 +25,34 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
-    ("processor", "expected"),
+    ("processor", "num_parameters", "expected"),
     [
-        (PLAIN_CPU, EngineChoice("torch", "f32")),
-        (BF16_CPU, EngineChoice("torch", "bf16")),
-        (AMX_CPU, EngineChoice("openvino", "bf16")),
-        (GPU, EngineChoice("torch", "bf16")),
-        (Processor(is_gpu=True), EngineChoice("torch", "f32")),
+        (PLAIN_CPU, 15_000_000, EngineChoice("torch", "f32")),
+        (BF16_CPU, 15_000_000, EngineChoice("torch", "bf16")),
+        (AMX_CPU, 15_000_000, EngineChoice("openvino", "bf16")),
+        (PLAIN_CPU, 90_000_000, EngineChoice("openvino", "f32")),
+        (BF16_CPU, 90_000_000, EngineChoice("openvino", "bf16")),
+        (GPU, 90_000_000, EngineChoice("torch", "bf16")),
+        (Processor(is_gpu=True), 15_000_000, EngineChoice("torch", "f32")),
     ],
 )
-def test_the_rule_picks_by_the_processor_alone(processor: Processor, expected: EngineChoice) -> None:
-    assert choose_engine("auto", "auto", processor) == expected
+def test_the_rule_picks_by_processor_and_size_of_the_network(
+    processor: Processor, num_parameters: int, expected: EngineChoice
+) -> None:
+    assert choose_engine("auto", "auto", processor, num_parameters) == expected
 
 
 @pytest.mark.usefixtures("absent")
 @pytest.mark.parametrize("processor", [PLAIN_CPU, BF16_CPU, AMX_CPU, GPU])
 def test_without_optional_packages_torch_computes(processor: Processor) -> None:
-    assert choose_engine("auto", "auto", processor).engine == "torch"
+    assert choose_engine("auto", "auto", processor, 90_000_000).engine == "torch"
 
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("asked", "processor", "expected"),
     [
-        (("auto", "f32"), AMX_CPU, ("torch", "f32")),
+        (("auto", "f32"), BF16_CPU, ("torch", "f32")),
         (("auto", "int8"), BF16_CPU, ("openvino", "int8")),
         (("openvino", "auto"), BF16_CPU, ("openvino", "bf16")),
         (("openvino", "auto"), PLAIN_CPU, ("openvino", "f32")),

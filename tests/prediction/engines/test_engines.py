@@ -17,6 +17,7 @@ from msdnet.errors import OptionError
 from msdnet.networks import NETWORKS, build_network
 from msdnet.networks.folding import fold
 from msdnet.prediction.engines import ENGINES, build_engine
+from msdnet.prediction.engines import choice as choice_module
 from msdnet.prediction.engines.onnx_form import to_onnx
 from msdnet.prediction.engines.processor import read_processor
 from msdnet.prediction.field_of_view import find_field_of_view
@@ -93,6 +94,17 @@ def test_a_network_that_onnx_cannot_express_is_refused(name: str) -> None:
     _needs("onnxruntime")
     with pytest.raises(OptionError, match="--engine torch"):
         build_engine(fold(_network(name)), SETTINGS, CPU, engine="onnxruntime", precision="f32")
+
+
+def test_by_itself_such_a_network_goes_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    _needs("openvino")
+    monkeypatch.setattr(choice_module, "LARGE", 0)
+    images = _images(1, 1, 64, 64)
+    for name, expected in (("segnet", "torch"), ("msdnet", "openvino")):
+        compute, choice = build_engine(fold(_network(name)), SETTINGS, CPU, precision="f32")
+        assert choice.engine == expected
+        with torch.inference_mode():
+            assert torch.allclose(compute(images), _network(name)(images), atol=1e-4)
 
 
 @pytest.fixture(scope="module")

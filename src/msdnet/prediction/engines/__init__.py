@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msdnet.errors import OptionError
 from msdnet.prediction.engines.choice import ENGINES, PLAIN, EngineChoice, check_engine
 from msdnet.prediction.engines.processor import read_processor
 
@@ -48,11 +49,21 @@ def build_engine(
     """
     from msdnet.prediction.engines.choice import choose_engine
 
-    choice = choose_engine(engine, precision, read_processor(device))
-    if choice.engine == "torch":
-        from msdnet.prediction.engines.on_torch import torch_engine
+    num_parameters = sum(p.numel() for p in network.parameters())
+    choice = choose_engine(engine, precision, read_processor(device), num_parameters)
+    if choice.engine != "torch":
+        try:
+            return _of_onnx(network, settings, choice), choice
+        except OptionError:  # it has no ONNX form
+            if engine != "auto" or choice.precision == "int8":
+                raise
+            choice = EngineChoice("torch", choice.precision)
+    from msdnet.prediction.engines.on_torch import torch_engine
 
-        return torch_engine(network, device, choice.precision), choice
+    return torch_engine(network, device, choice.precision), choice
+
+
+def _of_onnx(network: nn.Module, settings: Preprocessing, choice: EngineChoice) -> Engine:
     from msdnet.prediction.engines.onnx_form import to_onnx
 
     form = to_onnx(network, settings.size)
@@ -63,7 +74,7 @@ def build_engine(
     if choice.engine == "openvino":
         from msdnet.prediction.engines.on_openvino import openvino_engine
 
-        return openvino_engine(form, choice.precision), choice
+        return openvino_engine(form, choice.precision)
     from msdnet.prediction.engines.on_onnxruntime import onnxruntime_engine
 
-    return onnxruntime_engine(form), choice
+    return onnxruntime_engine(form)

@@ -2,12 +2,14 @@
 
 The rule of "auto", from the figures of docs/benchmarks.md:
 
-    GPU                                   torch; bf16 where it has it, else f32
-    CPU with matrix units (AMX) for bf16  OpenVINO bf16 where it is installed, else torch bf16
-    CPU with bf16 instructions (AVX-512)  torch bf16
-    any other CPU                         torch f32
+    GPU                                 torch
+    CPU with matrix units (AMX)         OpenVINO where it is installed, else torch
+    any other CPU, network of 30
+    million parameters or more          the same
+    any other CPU, smaller network      torch: what OpenVINO gains on a study is lost while it starts
 
-int8 is never chosen by itself: its labels differ the most from those of f32.
+in bf16 where the processor has it, else in f32. A network that ONNX cannot express goes to torch. int8 is never chosen
+by itself: its labels differ the most from those of f32.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ ENGINES: dict[str, tuple[str, ...]] = {
 """Engine -> the precisions it can compute in."""
 
 PRECISIONS = ("f32", "bf16", "int8")
+
+LARGE = 30_000_000
+"""From so many parameters on OpenVINO pays on any CPU."""
 
 _PACKAGES = {"torch": (), "openvino": ("openvino", "onnx"), "onnxruntime": ("onnxruntime", "onnx")}
 _FOR_INT8 = ("onnxruntime",)
@@ -57,8 +62,14 @@ class Processor:
     has_matrix_units: bool = False
 
 
-def choose_engine(engine: str, precision: str, processor: Processor) -> EngineChoice:
-    """The engine and precision meant by these names, on this processor; see the module's head for "auto".
+def choose_engine(engine: str, precision: str, processor: Processor, num_parameters: int = 0) -> EngineChoice:
+    """The engine and precision meant by these names; see the module's head for "auto".
+
+    Args:
+        engine: One of `ENGINES`, or "auto".
+        precision: One of `PRECISIONS`, or "auto".
+        processor: What there is to compute with.
+        num_parameters: Of the network.
 
     Raises:
         OptionError: if they don't go together, or the processor lacks what they need.
@@ -68,8 +79,8 @@ def choose_engine(engine: str, precision: str, processor: Processor) -> EngineCh
     if precision == "auto":
         precision = "bf16" if processor.has_bf16 and engine != "onnxruntime" else "f32"
     if engine == "auto":
-        tiles = precision == "bf16" and processor.has_matrix_units and not processor.is_gpu
-        engine = "openvino" if precision == "int8" or (tiles and _is_installed("openvino")) else "torch"
+        pays = not processor.is_gpu and (processor.has_matrix_units or num_parameters >= LARGE)
+        engine = "openvino" if precision == "int8" or (pays and _is_installed("openvino")) else "torch"
     if processor.is_gpu and engine != "torch":
         raise OptionError(
             f"{engine} computes on the CPU alone here",
