@@ -67,11 +67,13 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path, capsys: pytest
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("monai", reason="needs MONAI: pip install 'msdnet[train]'")
     folder = tmp_path_factory.mktemp("bundles") / "covid"
     assert cli.main(["export", "--bundle", "-o", str(folder), "--quiet"]) == 0
     return folder
 
 
+@pytest.mark.filterwarnings("ignore:parsing config_file")  # MONAI, of every configuration
 def test_monai_loads_a_bundle_with_its_weights(bundle: Path) -> None:
     from monai.bundle import load
 
@@ -85,6 +87,7 @@ def test_monai_loads_a_bundle_with_its_weights(bundle: Path) -> None:
     assert "Not a medical device" in metadata["intended_use"]
 
 
+@pytest.mark.filterwarnings("ignore:parsing config_file", "ignore:NvImgCodecPydicomReader")
 def test_monai_runs_a_bundle_on_a_scan(bundle: Path, tmp_path: Path) -> None:
     """On slices as large as the network's input, its labels lie where msdnet's own do."""
     import nibabel as nib

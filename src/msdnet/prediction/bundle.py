@@ -82,7 +82,7 @@ def _inference(card: Card) -> dict[str, Any]:
         "preprocessing": {
             "_target_": "Compose",
             "transforms": [
-                {"_target_": "LoadImaged", "keys": "image"},
+                {"_target_": "LoadImaged", "keys": "image", "reader": "NibabelReader"},
                 {"_target_": "EnsureChannelFirstd", "keys": "image"},
                 {"_target_": "Orientationd", "keys": "image", "axcodes": "PLS", "labels": None},
                 {
@@ -119,10 +119,10 @@ def _inference(card: Card) -> dict[str, Any]:
                 },
             ],
         },
-        "initialize": ["@load"],
         "run": [
+            "$@load",
             "$[@postprocessing({**one, 'pred': pred}) for batch in @dataloader for one, pred in "
-            "zip(decollate_batch(batch), @inferer(batch['image'].to(@device), @network))]"
+            "zip(decollate_batch(batch), @inferer(batch['image'].to(@device), @network))]",
         ],
     }
 
