@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from msdnet import __version__
-from msdnet.files import RUN_RECORD, TOOL, file_sha256
+from msdnet.errors import OptionError
+from msdnet.files import RUN_RECORD, TOOL, file_sha256, read_run_record
 from msdnet.quantification.follow_up import Aligned, Change, Timepoint, align, find_changes, read_timepoints
 from msdnet.reporting.follow_up import draw_course, draw_side_by_side, write_changes, write_follow_up_page
 from msdnet.reporting.follow_up.page import follow_up_notes
@@ -71,7 +72,7 @@ def compare_results(
         if progress is not None:
             progress(stage, share)
 
-    check_out(out)
+    _check_out(out, folders)
     tell("read", 0.0)
     points = read_timepoints(folders, same_person=same_person, dates=dates)
     tell("align", 0.05)
@@ -82,11 +83,28 @@ def compare_results(
     notes = tuple(follow_up_notes(points, aligned))
     with replaced_folder(out) as unfinished:
         claimed = any("subject" not in point.record for point in points)
-        files = _write(points, changes, aligned, unfinished, claimed=claimed)
+        files, pdf_absent = _write(points, changes, aligned, unfinished, claimed=claimed)
         record = _record(points, files, notes, claimed=claimed, dates_given=bool(dates))
+        record |= {"pdf_absent": pdf_absent} if pdf_absent else {}
         (unfinished / RUN_RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     tell("report", 1.0)
     return FollowUp(out, tuple(points), tuple(changes[-1][2]), notes, files)
+
+
+def _check_out(out: Path, folders: Sequence[Path]) -> None:
+    """As `check_out`; and what is compared, or any result that is no comparison, is not replaced by one."""
+    check_out(out)
+    place = out.resolve()
+    inputs = [folder.resolve() for folder in folders]
+    mixed = any(place == one or place in one.parents or one in place.parents for one in inputs)
+    record = read_run_record(out)
+    if mixed or (record is not None and "compared" not in record):
+        raise OptionError(
+            "the comparison would replace a result, or lie in one",
+            got=f"-o {out}",
+            expected="a folder that is new, empty, or an earlier comparison, beside the results",
+            do="choose another folder with -o",
+        )
 
 
 def _write(
@@ -96,7 +114,8 @@ def _write(
     folder: Path,
     *,
     claimed: bool,
-) -> dict[str, str]:
+) -> tuple[dict[str, str], str]:
+    """Role and name of the files; and why there is no PDF, empty where there is one."""
     files = write_changes(points, changes, aligned, folder)
     side_by_side = None
     if not isinstance(aligned, str):
@@ -119,9 +138,10 @@ def _write(
         claimed=claimed,
     )
     files |= {"course": "course.png", "report": page.name}
-    if not write_pdf(page, folder / "report.pdf"):
+    pdf_absent = write_pdf(page, folder / "report.pdf")
+    if not pdf_absent:
         files["pdf"] = "report.pdf"
-    return files
+    return files, pdf_absent
 
 
 def _record(

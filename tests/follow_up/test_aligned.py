@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import shutil
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -91,3 +93,33 @@ def test_where_nothing_was_all_is_new() -> None:
     after[1, 1, 1] = True
     found = map_lesions(np.zeros_like(after), after, (5.0, 1.0, 1.0))
     assert (found.new_ml, found.persistent_ml, found.resolved_ml) == (0.005, 0.0, 0.0)
+
+
+def test_where_one_scan_does_not_reach_nothing_is_new_or_resolved() -> None:
+    before, after = np.zeros((2, 12, 9, 9), bool)
+    before[1:3, 4, 4] = True  # where the later scan does not reach
+    before[9, 4, 4] = after[9, 4, 4] = True
+    seen = np.ones(before.shape, bool)
+    seen[:5] = False
+    found = map_lesions(before, after, (2.0, 2.0, 2.0), seen)
+    assert (found.resolved_ml, found.new_ml) == (0.0, 0.0)
+    assert (found.persistent_ml, found.unseen_ml) == pytest.approx((0.008, 0.016))
+    assert not found.array[:5].any()
+
+
+def test_a_scan_that_ends_earlier_resolves_nothing(results, phantoms, write, tmp_path) -> None:
+    whole = phantoms[0]
+    short = dataclasses.replace(whole, voxels_hu=whole.voxels_hu[5:], labels=whole.labels[5:], lungs=whole.lungs[5:])
+    points = read_timepoints([results[0], write(short, tmp_path / "short")], same_person=True, dates=DATES)
+    found = align(points)
+    assert isinstance(found, Aligned)
+    assert found.maps[0].unseen_ml > 1
+    assert found.maps[0].resolved_ml < 0.1 * found.maps[0].unseen_ml
+
+
+def test_empty_lungs_are_no_lungs(copy_of, results) -> None:
+    folder = copy_of(1)
+    image = nib.load(folder / "lungs.nii.gz")
+    nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), folder / "lungs.nii.gz")
+    points = read_timepoints([results[0], folder], same_person=True, dates=DATES)
+    assert align(points) == "no_lungs"

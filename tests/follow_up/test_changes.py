@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -56,6 +57,27 @@ def test_there_is_no_band_where_it_is_not_known() -> None:
     assert _volume(_point(0.0), _point(5.0)).change_percent is None
     right = next(c for c in find_changes(_point(5.0), _point(6.0)) if c.region == "right")
     assert (right.half_width, right.change) == (None, 0.5)
+
+
+def test_lungs_that_are_cut_off_have_no_band() -> None:
+    whole, cut = _point(100.0), dataclasses.replace(_point(60.0), cut=("lower",))
+    assert all(change.half_width is None for change in [*find_changes(whole, cut), *find_changes(cut, whole)])
+    assert _volume(whole, whole).half_width is not None
+
+
+@pytest.mark.parametrize("options", [{"flips": True}, {"all_slices": True}, {"window": [-1000, 200]}, {"grey": True}])
+def test_other_options_give_no_band(options: dict[str, object]) -> None:
+    before = _point(100.0)
+    record = {**before.record, "options": {**before.record["options"], **options}}
+    assert _volume(before, dataclasses.replace(before, record=record)).half_width is None
+
+
+def test_lungs_found_in_another_way_leave_a_band_to_the_scan_alone() -> None:
+    before = dataclasses.replace(_point(100.0), figures={**_point(100.0).figures, ("lungs", "ggo", "mass_g"): 30.0})
+    record = {**before.record, "options": {"flips": False, "lung_scheme": "binary", "lung_mask_sha256": "a"}}
+    bands = {c.region: c.half_width for c in find_changes(before, dataclasses.replace(before, record=record))}
+    assert bands["lungs"] is None
+    assert bands["scan"] is not None
 
 
 def test_another_breath_flags_percentages_alone() -> None:

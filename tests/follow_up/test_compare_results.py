@@ -99,6 +99,15 @@ def test_the_command_prints_the_changes_and_refuses_what_it_cannot_compare(resul
     assert Path(printed.strip().rsplit("Report: ", 1)[1]).is_file()
 
 
+def test_no_result_is_replaced_by_a_comparison(copy_of, results, tmp_path) -> None:
+    first, second = copy_of(0), copy_of(1)
+    for out, folders in ((first, (first, second)), (first / "inside", (first, second)), (second, results)):
+        with pytest.raises(OptionError, match="choose another folder with -o"):
+            compare_results(folders, out, same_person=True, dates=DATES)
+    assert (first / "labels.nii.gz").is_file()
+    assert (second / "labels.nii.gz").is_file()
+
+
 def test_a_folder_of_other_files_is_not_replaced(results, tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(OptionError, match="did not write"):

@@ -71,3 +71,32 @@ def test_what_cannot_be_compared_is_refused(results, copy_of, tmp_path) -> None:
     flat = _spoil(copy_of(0), input={"spacing_mm": spacing, "sha256": "0"})
     with pytest.raises(OptionError, match="spacing is unknown"):
         read_timepoints([results[1], flat], same_person=True, dates=DATES)
+
+
+def test_a_damaged_result_is_told_by_its_folder(copy_of, results) -> None:
+    others = {"same_person": True, "dates": DATES}
+    folder = copy_of(1)
+    kept = (folder / "measures.json").read_text(encoding="utf-8")
+    for content in ("[]", '[{"class": "ggo"}]', "{", None):
+        if content is None:
+            (folder / "measures.json").unlink()
+        else:
+            (folder / "measures.json").write_text(content, encoding="utf-8")
+        with pytest.raises(OptionError, match="segment that scan again") as caught:
+            read_timepoints([results[0], folder], **others)
+        assert folder.name in str(caught.value)
+    (folder / "measures.json").write_text(kept, encoding="utf-8")
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    del record["input"]
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(OptionError, match="an incomplete run"):
+        read_timepoints([results[0], folder], **others)
+
+
+def test_dates_that_contradict_the_scans_are_refused(copy_of) -> None:
+    first = _spoil(copy_of(0), subject={"key": "a", "day": 700})
+    second = _spoil(copy_of(1), subject={"key": "a", "day": 712})
+    with pytest.raises(OptionError, match="leave --dates out"):
+        read_timepoints([first, second], dates=DATES)
+    right = DATES[0], DATES[0] + datetime.timedelta(days=12)
+    assert [point.day for point in read_timepoints([first, second], dates=right)] == [0, 12]

@@ -142,8 +142,10 @@ TEXTS: dict[str, str] = {
     ),
     # Follow-up
     "follow_title": "Follow-up of COVID-19 lesions on CT",
-    "follow_line": "{num} scans of one person over {days} days",
-    "follow_line_claimed": "{num} scans over {days} days, of one person by the user's word",
+    "follow_line": "{num} scans of one person over {days}",
+    "follow_line_claimed": "{num} scans over {days}, of one person by the user's word",
+    "one_day": "1 day",
+    "several_days": "{days} days",
     "day": "Day {day}",
     "days_axis": "days since the first scan",
     "map_column": "Last change",
@@ -195,7 +197,11 @@ TEXTS: dict[str, str] = {
     "follow_differs": "The scans were not taken alike ({what}: {values}): part of a change may come from that.",
     "follow_breath": "The lungs' volume changed by {percent} from day {before} to day {after}: another breath, "
     "or lung that is gone. Compare lesion mass first, and percentages with care.",
-    "follow_cut": "The scan of day {day} does not hold the lungs whole: volumes of all scans are of what each shows.",
+    "follow_cut": "The scan of day {day} does not hold the lungs whole: figures are of what each scan shows, changes "
+    "from or to it cannot be told from what was not scanned, and have no band.",
+    "follow_lungs": "The lungs were found in different ways: part of a change within them may come from that; it has "
+    "no band.",
+    "follow_unseen": "Up to {ml} ml of lesion lies where the other scan does not reach; the map leaves it out.",
     "follow_sharp": "The scan of day {day} was reconstructed with a sharp kernel.",
     "follow_weights": "The results were made by different weights or options: no band can be given, and part of a "
     "change may come from that. Segment all scans alike.",
@@ -205,7 +211,7 @@ TEXTS: dict[str, str] = {
     "align_no_preview": "The scans could not be laid over each other: a result has no preview.nii.gz. Segment that "
     "scan again with this version.",
     "align_failed": "The scans could not be laid over each other: the lungs do not match. Nothing is shown side "
-    "by side.",
+    "by side; the tables hold all the same.",
     "method_registration": "Registration",
     "method_registration_text": "rigid, then B-spline, by the correlation of HU in and around the lungs, lesions "
     "left out (SimpleITK)",

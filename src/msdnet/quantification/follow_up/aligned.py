@@ -31,6 +31,7 @@ class Aligned:
         grid: The first result's preview.
         pictures: HU of each result on that grid.
         labels: Of each result on that grid, uint8.
+        seen: (S, H, W) bool of each result: where on that grid its scan reaches.
         lung_dice: Of each result but the first, how far its lungs cover the first one's.
         maps: From each result to the next.
     """
@@ -38,6 +39,7 @@ class Aligned:
     grid: sitk.Image
     pictures: tuple[Array, ...]
     labels: tuple[Array, ...]
+    seen: tuple[Array, ...]
     lung_dice: tuple[float, ...]
     maps: tuple[LesionMap, ...]
 
@@ -56,7 +58,8 @@ def align(points: Sequence[Timepoint], progress: Callable[[int, int], None] | No
         progress: Called with the number of results done and to do.
 
     Returns:
-        Aligned, or "no_lungs", "no_preview" (a result without them), or "failed" (lungs that do not come together).
+        Aligned, or "no_lungs", "no_preview" (a result without them, or empty lungs), or "failed" (lungs that do not
+        come together).
     """
     for role in ("lungs", "preview"):
         if any(point.file(role) is None for point in points):
@@ -65,21 +68,31 @@ def align(points: Sequence[Timepoint], progress: Callable[[int, int], None] | No
     grid = read_volume(first["preview"])
     pictures = [_array(grid)]
     labels = [_array(resample(read_volume(first["labels"]), grid, nearest=True))]
+    seen = [np.ones(pictures[0].shape, dtype=bool)]
     overlaps = []
+    if not all(_array(read_volume(paths["lungs"])).any() for paths in (first, *others)):
+        return "no_lungs"
     for number, later in enumerate(others, start=1):
-        found = register(first, later)
+        try:
+            found = register(first, later)
+        except RuntimeError:  # SimpleITK, of scans that share nothing
+            return "failed"
         if found.lung_dice < SMALLEST_DICE:
             return "failed"
         overlaps.append(found.lung_dice)
-        pictures.append(_array(resample(read_volume(later["preview"]), grid, found.transform)))
+        preview = read_volume(later["preview"])
+        pictures.append(_array(resample(preview, grid, found.transform)))
+        seen.append(_array(resample(preview * 0 + 1, grid, found.transform, nearest=True)) > 0)
         moved = resample(read_volume(later["labels"]), grid, found.transform, nearest=True)
         labels.append(_array(moved))
         if progress is not None:
             progress(number, len(points) - 1)
     column_mm, row_mm, slice_mm = grid.GetSpacing()
-    pairs = pairwise(labels)
-    maps = tuple(map_lesions(before > 0, after > 0, (slice_mm, row_mm, column_mm)) for before, after in pairs)
-    return Aligned(grid, tuple(pictures), tuple(labels), tuple(overlaps), maps)
+    maps = tuple(
+        map_lesions(before > 0, after > 0, (slice_mm, row_mm, column_mm), seen_before & seen_after)
+        for (before, seen_before), (after, seen_after) in pairwise(zip(labels, seen, strict=True))
+    )
+    return Aligned(grid, tuple(pictures), tuple(labels), tuple(seen), tuple(overlaps), maps)
 
 
 def _array(image: sitk.Image) -> Array:

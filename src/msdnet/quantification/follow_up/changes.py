@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -28,7 +29,8 @@ class Change:
         before: At the earlier time.
         after: At the later one.
         half_width: Of the band of repeatability and of the change's error, at 95 %, as a log(after / before);
-            None where it is not known: parts of the lungs, other weights, nothing marked at one time.
+            None where it is not known: parts of the lungs, other weights, nothing marked at one time, lungs that a
+            scan cuts off, or that were found in another way.
         breath: Whether the lungs' volume changed so much that a percentage says little.
     """
 
@@ -73,6 +75,8 @@ class Change:
 def find_changes(before: Timepoint, after: Timepoint) -> list[Change]:
     """The changes of every figure that both results have, in the order of the earlier one's."""
     same_method = made_alike(before, after) and before.num_looks > 0 and after.num_looks > 0
+    same_method = same_method and not before.cut and not after.cut
+    same_lungs = lungs_found_alike(before, after)
     breath = lungs_changed(before, after)
     changes = []
     for key, value in before.figures.items():
@@ -81,7 +85,7 @@ def find_changes(before: Timepoint, after: Timepoint) -> list[Change]:
         region, class_name, measure = key
         half_width = None
         whole = (region, measure) in ((SCAN, VOLUME), (LUNGS, VOLUME), (LUNGS, MASS))
-        if whole and same_method and value > 0 and after.figures[key] > 0:
+        if whole and same_method and (same_lungs or region == SCAN) and value > 0 and after.figures[key] > 0:
             half_width = _half_width(before, after, class_name)
         flagged = measure == PERCENT and breath
         changes.append(Change(region, class_name, measure, value, after.figures[key], half_width, flagged))
@@ -89,12 +93,21 @@ def find_changes(before: Timepoint, after: Timepoint) -> list[Change]:
 
 
 def made_alike(before: Timepoint, after: Timepoint) -> bool:
-    """Whether both were made by the same weights, averaged over mirror images or not."""
-    weights, flips = (
-        {point.record["weights"]["sha256"] for point in (before, after)},
-        {point.record["options"].get("flips") for point in (before, after)},
-    )
-    return len(weights) == len(flips) == 1
+    """Whether both were made by the same weights, under the same options as far as these move labels."""
+    if before.record["weights"]["sha256"] != after.record["weights"]["sha256"]:
+        return False
+    return _alike(before, after, ("flips", "all_slices", "window", "grey"))
+
+
+def lungs_found_alike(before: Timepoint, after: Timepoint) -> bool:
+    """Whether the lungs of both were found by msdnet, or given by the same other program."""
+    given = [point.record["options"].get("lung_mask_sha256") is not None for point in (before, after)]
+    return given[0] == given[1] and _alike(before, after, ("lung_scheme", "lungmask_sha256"))
+
+
+def _alike(before: Timepoint, after: Timepoint, names: Sequence[str]) -> bool:
+    one, other = before.record["options"], after.record["options"]
+    return all(one.get(name) == other.get(name) for name in names)
 
 
 def lungs_changed(before: Timepoint, after: Timepoint) -> bool:
@@ -109,8 +122,18 @@ def _half_width(before: Timepoint, after: Timepoint, class_name: str) -> float |
     if class_name not in before.sd or class_name not in after.sd:
         return None
     variance = sum(max(point.sd[class_name], SMALLEST_SD) ** 2 for point in (before, after))
-    quantile = stats.t.ppf((1 + LEVEL) / 2, before.num_looks + after.num_looks)
-    return float(quantile * math.sqrt(variance))
+    return _quantile(before.num_looks + after.num_looks) * math.sqrt(variance)
+
+
+def reach_of(point: Timepoint, class_name: str) -> float | None:
+    """How far the technique alone moves one volume, at 95 %, as the logarithm of a ratio; None where not known."""
+    if class_name not in point.sd:
+        return None
+    return _quantile(point.num_looks) * max(point.sd[class_name], SMALLEST_SD)
+
+
+def _quantile(num_looks: int) -> float:
+    return float(stats.t.ppf((1 + LEVEL) / 2, num_looks))
 
 
 def _percent(centre: float, half_width: float) -> tuple[float, float]:

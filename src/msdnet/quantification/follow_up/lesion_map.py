@@ -24,29 +24,43 @@ class LesionMap:
         persistent_ml: Volume on that grid.
         new_ml: The same.
         resolved_ml: The same.
+        unseen_ml: Lesion where the scan of the other time does not reach; in none of the above.
     """
 
     array: Array
     persistent_ml: float
     new_ml: float
     resolved_ml: float
+    unseen_ml: float = 0.0
 
 
-def map_lesions(before: Array, after: Array, spacing_mm: tuple[float, float, float]) -> LesionMap:
+def map_lesions(
+    before: Array, after: Array, spacing_mm: tuple[float, float, float], seen: Array | None = None
+) -> LesionMap:
     """The map of two masks of any lesion.
 
     New is what lies further than 4 mm from every earlier lesion, resolved what was further than that from every later
     one; the rest, a lesion's grown or shrunken rim included, persists.
 
-    Shapes: before and after (S, H, W) bool.
+    Shapes: before, after and seen (S, H, W) bool.
+
+    Args:
+        before: Lesions at the earlier time.
+        after: Those at the later one.
+        spacing_mm: Between slices, rows and columns.
+        seen: Where both scans reach; everywhere by default. Elsewhere nothing is known, and the map is empty.
     """
     result = np.zeros(before.shape, dtype=np.uint8)
     result[before | after] = PERSISTENT
     result[after & _far_from(before, spacing_mm)] = NEW
     result[before & _far_from(after, spacing_mm)] = RESOLVED
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
-    volumes = (np.count_nonzero(result == kind) * voxel_ml for kind in (PERSISTENT, NEW, RESOLVED))
-    return LesionMap(result, *volumes)
+    unseen_ml = 0.0
+    if seen is not None:
+        unseen_ml = float(np.count_nonzero(result[~seen]) * voxel_ml)
+        result[~seen] = 0
+    persistent, new, resolved = (np.count_nonzero(result == kind) * voxel_ml for kind in (PERSISTENT, NEW, RESOLVED))
+    return LesionMap(result, persistent, new, resolved, unseen_ml)
 
 
 def _far_from(mask: Array, spacing_mm: tuple[float, float, float]) -> Array:

@@ -19,6 +19,9 @@ SCAN, LUNGS = "scan", "lungs"
 VOLUME, MASS, PERCENT = "volume_ml", "mass_g", "percent"
 _MEASURES = (VOLUME, MASS, PERCENT)
 
+_NEEDED = ("measures_json", "labels", "lungs_json", "lungs", "preview", "repeatability_json")
+"""Roles of the files that are read, where a result has them."""
+
 Key = tuple[str, str, str]
 
 
@@ -104,7 +107,12 @@ def read_timepoints(
     subjects = [r.get("subject") for r in records]
     _check_person(folders, subjects, same_person=same_person)
     days = _days(folders, subjects, dates)
-    points = [_read(folder, record, day) for folder, record, day in zip(folders, records, days, strict=True)]
+    points = []
+    for folder, record, day in zip(folders, records, days, strict=True):
+        try:
+            points.append(_read(folder, record, day))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise _damaged(folder, f"{type(error).__name__} in its tables") from error
     return sorted(points, key=lambda point: point.day)
 
 
@@ -117,6 +125,9 @@ def _read_record(folder: Path) -> dict[str, Any]:
             expected="a folder that `msdnet segment` wrote",
             do="segment the scan first, and name the folder that was given with -o",
         )
+    missing = [name for role in _NEEDED if (name := record["files"].get(role)) and not (folder / name).is_file()]
+    if missing or not {"input", "schema", "weights", "options", "version"} <= set(record):
+        raise _damaged(folder, f"no {missing[0]}" if missing else "an incomplete run.json")
     if any(mm is None for mm in record["input"]["spacing_mm"].values()):
         raise OptionError(
             "a result without volumes cannot be followed up",
@@ -125,6 +136,15 @@ def _read_record(folder: Path) -> dict[str, Any]:
             do="segment the DICOM series or a volume with its spacing, not pictures",
         )
     return record
+
+
+def _damaged(folder: Path, got: str) -> OptionError:
+    return OptionError(
+        "a result is damaged",
+        got=f"{folder}: {got}",
+        expected="the folder as `msdnet segment` wrote it",
+        do="segment that scan again",
+    )
 
 
 def _check_person(folders: Sequence[Path], subjects: Sequence[Any], *, same_person: bool) -> None:
@@ -157,7 +177,17 @@ def _days(folders: Sequence[Path], subjects: Sequence[Any], dates: Sequence[date
                 do="for instance --dates 2024-03-01,2024-03-08",
             )
         numbers = [date.toordinal() for date in dates]
-    elif all(subjects):
+        told = [subject.get("day") for subject in subjects if subject]
+        if len(told) == len(folders) and None not in told:
+            known = [int(day) - int(told[0]) for day in told]
+            if known != [number - numbers[0] for number in numbers]:
+                raise OptionError(
+                    "the dates are not those of the results",
+                    got=f"--dates that are {', '.join(str(n - numbers[0]) for n in numbers)} days after the first",
+                    expected=f"{', '.join(map(str, known))} days, as the DICOM series tell",
+                    do="leave --dates out",
+                )
+    elif all(subject and "day" in subject for subject in subjects):
         numbers = [int(subject["day"]) for subject in subjects]
     else:
         raise OptionError(
@@ -174,9 +204,10 @@ def _read(folder: Path, record: Mapping[str, Any], day: int) -> Timepoint:
     files = record["files"]
     figures: dict[Key, float] = {}
     total = 0.0
-    for entry in _json(folder / files["measures_json"]):
-        figures[SCAN, entry["class"], VOLUME] = entry["volume_ml"]
-        total += entry["volume_ml"]
+    measured = {entry["class"]: float(entry["volume_ml"]) for entry in _json(folder / files["measures_json"])}
+    for name in schema.names:
+        figures[SCAN, name, VOLUME] = measured[name]
+        total += measured[name]
     if len(schema.classes) > 1:
         figures[SCAN, "any_lesion", VOLUME] = total
     told: dict[str, Any] = {}

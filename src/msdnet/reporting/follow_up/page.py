@@ -9,7 +9,7 @@ from typing import Any
 
 from msdnet.labels import ANY_LESION
 from msdnet.quantification.follow_up import Aligned, Change, Timepoint
-from msdnet.quantification.follow_up.changes import lungs_changed, made_alike
+from msdnet.quantification.follow_up.changes import lungs_changed, lungs_found_alike, made_alike
 from msdnet.quantification.follow_up.timepoint import LUNGS, MASS, PERCENT, SCAN, VOLUME
 from msdnet.reporting.html import embedded, render_page
 from msdnet.reporting.numbers import format_ml, format_signed
@@ -44,7 +44,9 @@ def write_follow_up_page(
         claimed: Whether it is the user's word alone that they are of one person.
     """
     days = points[-1].day - points[0].day
-    line = TEXTS["follow_line_claimed" if claimed else "follow_line"].format(num=len(points), days=days)
+    line = TEXTS["follow_line_claimed" if claimed else "follow_line"].format(
+        num=len(points), days=TEXTS["one_day" if days == 1 else "several_days"].format(days=days)
+    )
     found = {(c.region, c.class_name, c.measure): c for c in changes}
     caption = ""
     if not isinstance(aligned, str):
@@ -77,12 +79,14 @@ def write_follow_up_page(
 
 def follow_up_notes(points: Sequence[Timepoint], aligned: Aligned | str) -> list[str]:
     """What may stand between the changes and the disease, one sentence each."""
-    notes = []
-    for before, after in pairwise(points):
+    notes = [TEXTS["follow_cut"].format(day=point.day) for point in points if point.cut]
+    spans = [*pairwise(points), *([(points[0], points[-1])] if len(points) > 2 else [])]
+    for before, after in spans:
+        if before.cut or after.cut:
+            continue  # what was not scanned tells nothing of breath
         if lungs_changed(before, after) and before.lungs_ml and after.lungs_ml:
             percent = _signed_percent(100 * (after.lungs_ml / before.lungs_ml - 1))
             notes.append(TEXTS["follow_breath"].format(percent=percent, before=before.day, after=after.day))
-    notes += [TEXTS["follow_cut"].format(day=point.day) for point in points if point.cut]
     notes += list(_differences(points))
     for point in points:
         if any(is_sharp_kernel(one) for one in str(point.acquisition.get("kernel") or "").split("\\")):
@@ -91,10 +95,15 @@ def follow_up_notes(points: Sequence[Timepoint], aligned: Aligned | str) -> list
         notes.append(TEXTS["follow_no_looks"])
     elif not all(made_alike(points[0], after) for after in points[1:]):
         notes.append(TEXTS["follow_weights"])
+    if not all(lungs_found_alike(points[0], after) for after in points[1:]):
+        notes.append(TEXTS["follow_lungs"])
     if len({point.record["input"]["sha256"] for point in points}) < len(points):
         notes.append(TEXTS["follow_same_scan"])
     if isinstance(aligned, str):
-        notes.append(TEXTS[f"align_{aligned}"])
+        return [*notes, TEXTS[f"align_{aligned}"]]
+    unseen_ml = max(one.unseen_ml for one in aligned.maps)
+    if unseen_ml > 0:
+        notes.append(TEXTS["follow_unseen"].format(ml=format_ml(unseen_ml)))
     return notes
 
 
@@ -102,7 +111,8 @@ def _differences(points: Sequence[Timepoint]) -> Iterator[str]:
     for key in dict.fromkeys(key for point in points for key in point.acquisition):
         values = [point.acquisition.get(key) for point in points]
         numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-        close = len(numbers) == len(values) and max(numbers) <= min(numbers) * (1 + _SAME_SHARE)
+        close = key.endswith("_mm") and len(numbers) == len(values)
+        close = close and max(numbers) <= min(numbers) * (1 + _SAME_SHARE)
         if len(set(values)) > 1 and not close:
             words = ", ".join(_word(value) for value in values)
             yield TEXTS["follow_differs"].format(what=TEXTS[f"acquisition_{key}"], values=words)

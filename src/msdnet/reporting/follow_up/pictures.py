@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from msdnet.labels import ANY_LESION, CHANGES, LabelSchema
 from msdnet.quantification.follow_up import Aligned, Timepoint
-from msdnet.quantification.follow_up.changes import SMALLEST_SD
+from msdnet.quantification.follow_up.changes import reach_of
 from msdnet.quantification.follow_up.timepoint import SCAN, VOLUME
 from msdnet.reporting.numbers import format_signed
 from msdnet.reporting.overview import (
@@ -91,7 +91,7 @@ def draw_course(points: Sequence[Timepoint], path: Path) -> None:
     """Writes a PNG: ml of each class and of any lesion over the days; bars: what the technique moves (95 %)."""
     figure = Figure(figsize=(7.2, 2.5), dpi=200)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.075, 0.17, 0.68, 0.78))
+    axes = figure.add_axes((0.09, 0.17, 0.665, 0.78))
     days = [point.day for point in points]
     schema = points[0].schema
     lines: list[tuple[str, str, Any]] = [(c.name, c.title, tuple(v / 255 for v in c.colour)) for c in schema.classes]
@@ -99,7 +99,7 @@ def draw_course(points: Sequence[Timepoint], path: Path) -> None:
         lines.append((ANY_LESION, TEXTS["any_lesion"], "#1c2126"))
     for name, title, colour in lines:
         volumes = np.array([point.figures[SCAN, name, VOLUME] for point in points])
-        reach = [1.96 * max(point.sd[name], SMALLEST_SD) if name in point.sd else 0.0 for point in points]
+        reach = [reach_of(point, name) or 0.0 for point in points]
         errors = np.array([[-math.expm1(-r), math.expm1(r)] for r in reach]).T * volumes
         axes.errorbar(
             days, volumes, errors, color=colour, marker="o", markersize=4, linewidth=1.3, capsize=3, label=title

@@ -49,6 +49,7 @@ def write_changes(
                 "persistent_ml": _rounded(one.persistent_ml),
                 "new_ml": _rounded(one.new_ml),
                 "resolved_ml": _rounded(one.resolved_ml),
+                "unseen_ml": _rounded(one.unseen_ml),
             }
             for place, one in enumerate(maps)
         ],
