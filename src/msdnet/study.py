@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -191,6 +192,7 @@ def _write(
             parts=lungs.parts,
         )
         absences["lungs_segmentation"] = written.pop("lungs_segmentation_absent", "")
+        lungs = dataclasses.replace(lungs, parts={})  # written; each is as large as the labels
     clock.enter("report")
     acquisition = read_acquisition(scan)
     notes = _notes(segmentation, lungs, acquisition, absent)

@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
+from pydicom.pixels.utils import iter_pixels
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -111,7 +112,7 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
     """
     with quiet_pydicom():
         dataset = pydicom.dcmread(path)
-        frames = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
+        frames = iter_pixels(dataset)  # one at a time: bits become eight times as large
     inverse = np.linalg.inv(scan.volume.affine)
     shared = dataset.SharedFunctionalGroupsSequence[0]
     labels = np.zeros(scan.voxels.shape, dtype=np.uint8)
