@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 FINE_TUNE = read_experiment(ROOT / "experiments" / "fine-tune.yaml")
 
 
+@pytest.mark.slow
 def test_fine_tuning_on_the_phantom_makes_the_weights_better_there(tmp_path: Path) -> None:
     options = Options(num_patients=8, shape=(8, 96, 96))
     prepare(None, tmp_path / "data", FINE_TUNE.schema, layout="phantom", options=options)
