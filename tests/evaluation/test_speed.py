@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from msdnet import cli
 from msdnet.evaluation.speed import CONTENDERS, time_stages, time_study
 from msdnet.networks import build_network
+from msdnet.networks.folding import fold
 
 OURS = CONTENDERS[0]
 
@@ -55,8 +57,10 @@ def test_the_parts_of_a_network_hold_all_of_its_operations() -> None:
     network = build_network("msdnet", num_classes=3, **OURS.arguments).eval()
     stages = time_stages(network, torch.device("cpu"), "f32", size=64, batch=2, repeats=1)
     assert [stage.name for stage in stages][:4] == ["encoder", "PCB-4", "CAB-4", "RRB-4"]
-    weights = sum(p.numel() for p in network.encoder.conv1.parameters()) * 32 * 32 * 2 / 1e9
-    assert stages[0].gflop > weights
+    folded = fold(network)  # which runs it once, too
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        folded(torch.zeros(1, 1, 64, 64))
+    assert sum(stage.gflop for stage in stages) == pytest.approx(counter.get_total_flops() / 1e9)
     assert all(stage.ms > 0 and stage.gflop > 0 and stage.megabytes > 0 for stage in stages)
 
 

@@ -14,9 +14,6 @@ from pathlib import Path
 from msdnet.data.phantom import make_phantom, write_phantom_dicom
 from msdnet.errors import OutputError
 
-SMALLEST = 4
-"""Slices that a synthetic chest has at the least."""
-
 
 @dataclass(frozen=True)
 class StudyTiming:
@@ -43,7 +40,7 @@ def time_study(num_slices: int, size: int, *, weights: str | None = None, device
     """The time of `msdnet segment` on a synthetic chest CT, from DICOM files to masks, SEG, SR and report.
 
     Args:
-        num_slices: At least `SMALLEST`.
+        num_slices: 1 or more.
         size: Rows and columns.
         weights: As --weights.
         device: As --device.
