@@ -25,6 +25,7 @@ from msdnet.errors import MissingExtraError, OptionError
 from msdnet.files import alone_in, whole_file
 from msdnet.labels import get_schema
 from msdnet.training.losses import class_weights
+from msdnet.training.memory import keep_freed_memory
 from msdnet.training.module import SegmentationTraining
 from msdnet.training.processes import Processes, check_shares, find_processes
 
@@ -81,6 +82,8 @@ def run_stage(
             )
             start = {n: v.clone() for n, v in network.state_dict().items()} if stage.start_share else {}
             trainer = _trainer(batches, experiment.precision, folder, device, processes, callbacks)
+            if trainer.strategy.root_device.type == "cpu":
+                keep_freed_memory()
             _fit(trainer, module, batches, folder / "newest.ckpt")
             if processes.writes:
                 best = folder / "best.ckpt"
