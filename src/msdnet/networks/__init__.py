@@ -7,9 +7,8 @@ from typing import Any
 from torch import nn
 
 from msdnet.errors import OptionError
-from msdnet.networks.baselines import (
+from msdnet.networks.encoder_rivals import (
     FPN,
-    AttentionUNet,
     DeepLabV3,
     DeepLabV3Plus,
     EncoderUNet,
@@ -18,14 +17,13 @@ from msdnet.networks.baselines import (
     MANet,
     PSPNet,
     SegFormerHead,
-    UNet,
-    UNetPlusPlus,
     UPerNet,
 )
 from msdnet.networks.fcn import FCN
 from msdnet.networks.msdnet import MSDNet
 from msdnet.networks.segnet import SegNet
 from msdnet.networks.unet_cbam import UNetCBAM
+from msdnet.networks.unets import AttentionUNet, UNet, UNetPlusPlus
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "msdnet": MSDNet,

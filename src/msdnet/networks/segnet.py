@@ -7,8 +7,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msdnet.networks.baselines import level_channels
 from msdnet.networks.msdnet import pad_to_stride
+from msdnet.networks.unets import level_channels
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # per level, as in VGG-16
 

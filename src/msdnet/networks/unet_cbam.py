@@ -5,8 +5,8 @@ from __future__ import annotations
 from timm.layers.cbam import CbamModule
 from torch import Tensor, nn
 
-from msdnet.networks.baselines import UNET_STRIDE, build_unet, level_channels
 from msdnet.networks.msdnet import pad_to_stride
+from msdnet.networks.unets import UNET_STRIDE, build_unet, level_channels
 
 
 class UNetCBAM(nn.Module):
