@@ -96,8 +96,8 @@ def test_results_of_other_weights_have_no_band_and_say_so(copy_of, results, tmp_
     notes = " ".join(found.notes)
     for words in (
         "different weights",
-        "kernel: day 0 not stated, day 8 B70f",
-        "agent: day 0 not stated, day 8 yes",
+        "kernel: not stated on day 0, B70f on day 8",
+        "agent: not stated on day 0, yes on day 8",
         "sharp kernel",
     ):
         assert words in notes

@@ -42,17 +42,21 @@ def test_no_band_is_said_of_pairs(make_point: MakePoint, notes_of: Callable[...,
 
 def test_values_are_told_with_their_days(make_point: MakePoint, notes_of: Callable[..., str]) -> None:
     notes = notes_of(make_point(0, acquisition={"kernel": "B30f"}), make_point(8, acquisition={"kernel": "B70f"}))
-    assert "kernel: day 0 B30f, day 8 B70f" in notes
+    assert "kernel: B30f on day 0, B70f on day 8" in notes
 
 
 @pytest.mark.parametrize(
     ("entries", "words", "has_band"),
     [
-        ({"version": "9.9"}, "version of msdnet: day 0 0.1, day 8 9.9", True),
-        ({"engine": {"engine": "openvino", "precision": "f32"}}, "engine: day 0 torch, day 8 openvino", True),
-        ({"engine": {"engine": "torch", "precision": "bf16"}}, "precision: day 0 f32, day 8 bf16", True),
-        ({"engine": {"engine": "torch", "precision": "int8"}}, "precision: day 0 f32, day 8 int8", False),
-        ({"engine": {}}, "engine: day 0 torch, day 8 not stated", True),
+        ({"version": "9.9"}, "version of msdnet: 0.1 on day 0, 9.9 on day 8", True),
+        ({"engine": {"engine": "openvino", "precision": "f32"}}, "engine: torch on day 0, openvino on day 8", True),
+        ({"engine": {"engine": "torch", "precision": "bf16"}}, "precision: f32 on day 0, bf16 on day 8", True),
+        ({"engine": {"engine": "torch", "precision": "int8"}}, "precision: f32 on day 0, int8 on day 8", False),
+        (
+            {"engine": {}},
+            "engine: torch on day 0, not stated on day 8; precision: f32 on day 0, not stated on day 8",
+            True,
+        ),
     ],
 )
 def test_other_software_is_told(
@@ -98,4 +102,4 @@ def test_days_with_two_scans_are_told_apart(make_point: MakePoint, notes_of: Cal
         dataclasses.replace(make_point(8, acquisition={"kernel": kernel}), mark=mark)
         for kernel, mark in (("B30f", "a"), ("B40f", "b"))
     ]
-    assert "kernel: day 8a B30f, day 8b B40f" in notes_of(*points)
+    assert "kernel: B30f on day 8a, B40f on day 8b" in notes_of(*points)

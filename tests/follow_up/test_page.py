@@ -39,7 +39,7 @@ def test_a_cut_scan_has_no_large_per_cent_and_a_sign_that_is_explained(
     page = page_of(make_point(0), cut)
     tiles = page[page.index('class="tiles"') : page.index('class="findings"')]
     assert "%" not in tiles
-    assert "of what each scan shows: one does not hold the lungs whole" in tiles
+    assert "no band: one scan does not hold the lungs whole" in tiles
     assert "−60 %†" in page
     assert "† The scan of day 8 does not hold the lungs whole" in page
     assert "*" not in page[page.index("<table") : page.index("</table>")]
@@ -49,10 +49,10 @@ def test_a_cut_scan_has_no_large_per_cent_and_a_sign_that_is_explained(
 def test_every_dash_among_the_bands_is_explained(make_point: MakePoint, page_of: Callable[..., str]) -> None:
     page = page_of(make_point(0), make_point(8, consolidation_ml=0.0))
     assert "nothing is marked at one time" in page[page.index("</table>") :]
-    assert "–: there is no band" not in page_of(make_point(0), make_point(8))
+    assert "–: no band" not in page_of(make_point(0), make_point(8))
     other = make_point(8, weights={"name": "w", "sha256": "ff"})
     page = page_of(make_point(0), other)
-    assert "no band: other weights or options" in page[page.index("</table>") :]
+    assert "(other weights or options)" in page[page.index("</table>") :]
 
 
 def test_scans_that_are_not_shown_are_named(make_point: MakePoint, page_of: Callable[..., str]) -> None:

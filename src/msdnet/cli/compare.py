@@ -38,6 +38,7 @@ def _print(found: FollowUp) -> None:
     from msdnet.quantification.follow_up.timepoint import SCAN, VOLUME
     from msdnet.reporting.follow_up.words import format_band, format_change, titles_of
     from msdnet.reporting.numbers import format_ml
+    from msdnet.reporting.texts import TEXTS
 
     titles = titles_of(found.points[0].schema)
     changes = {c.class_name: c for c in found.changes if (c.region, c.measure) == (SCAN, VOLUME)}
@@ -45,11 +46,10 @@ def _print(found: FollowUp) -> None:
     print(f"{'':{width}}  {'first, ml':>9}  {'last, ml':>9}  {'change':>8}  band of the technique")
     for name, title in titles.items():
         change = changes[name]
-        band = "not known"
-        if change.band_percent is not None:
+        if change.band_percent is None:
+            band = TEXTS["no_band"].format(reason=TEXTS[f"reason_{change.band_absent}"])
+        else:
             band = format_band(change) + (", beyond it" if change.is_beyond_band else ", within it")
-        elif change.cut:
-            band = "none: a scan does not hold the lungs whole"
         volumes = "  ".join(f"{format_ml(ml):>9}" for ml in (change.before, change.after))
         print(f"{title:{width}}  {volumes}  {format_change(change):>8}  {band}")
     for note in found.notes:

@@ -180,14 +180,15 @@ TEXTS: dict[str, str] = {
     "turned, resampled, mirrored and with noise, are segmented again. What a second scan changes besides (breath, "
     "position, dose) is not in it.",
     "flag_cut_note": "† The scan of day {days} does not hold the lungs whole: the change is of what was scanned.",
-    "no_band_note": "–: there is no band, or no per cent of nothing ({reasons}). Percentages have no band.",
-    "no_band_cut": "of what each scan shows: one does not hold the lungs whole",
-    "no_band_nothing": "nothing is marked at one time",
-    "no_band_weights": "no band: other weights or options",
-    "no_band_precision": "no band: int8 at one time alone",
-    "no_band_looks": "no band: repeatability not known",
-    "no_band_unsteady": "no band: in none of the further looks",
-    "no_band_lungs": "no band: lungs found in different ways",
+    "no_band": "no band: {reason}",
+    "no_band_note": "–: no band can be given, or no per cent ({reasons}). Percentages have no band.",
+    "reason_cut": "one scan does not hold the lungs whole",
+    "reason_nothing": "nothing is marked at one time",
+    "reason_weights": "other weights or options",
+    "reason_precision": "int8 at one time alone",
+    "reason_looks": "repeatability not known",
+    "reason_unsteady": "in none of the further looks",
+    "reason_lungs": "lungs found in different ways",
     "maps": "Where lesions changed",
     "column_from_to": "From, to",
     "column_new": "New (ml)",
@@ -213,11 +214,11 @@ TEXTS: dict[str, str] = {
     "unknown": "not stated",
     "yes": "yes",
     "no": "no",
-    "follow_differs": "The scans were not taken alike ({what}: {values}): part of a change may come from that.",
-    "value_of_day": "day {day} {value}",
+    "follow_differs": "The scans were not taken alike ({values}): part of a change may come from that.",
+    "value_on_day": "{value} on day {days}",
     "span": "day {before} to {after}",
     "and": " and ",
-    "follow_computed": "The results were not computed alike ({what}: {values}): part of a change may come from that, "
+    "follow_computed": "The results were not computed alike ({values}): part of a change may come from that, "
     "and no band holds it. Of the same weights, outlines in int8 differ by about 2 % from those in f32, in bf16 or of "
     "other engines by less than 0.5 %.",
     "follow_keys": "The series state different patients (number, issuer or birth date, or another site key): that they "

@@ -32,11 +32,14 @@ def follow_up_notes(points: Sequence[Timepoint], aligned: Aligned) -> list[str]:
         if lungs_changed(before, after) and before.lungs_ml and after.lungs_ml:
             percent = format_percent(100 * (after.lungs_ml / before.lungs_ml - 1))
             notes.append(TEXTS["follow_breath"].format(percent=percent, before=before.name, after=after.name))
-    notes += _differences(points, {key: [p.acquisition.get(key) for p in points] for key in _keys(points)}, "differs")
+    told = {key: [point.acquisition.get(key) for point in points] for key in _keys(points)}
+    notes += [TEXTS["follow_differs"].format(values=values) for values in _differences(points, told, "acquisition")]
     for point in points:
         if any(is_sharp_kernel(one) for one in str(point.acquisition.get("kernel") or "").split("\\")):
             notes.append(TEXTS["follow_sharp"].format(day=point.name))
-    notes += _differences(points, _computation(points), "computed")
+    computed = "; ".join(_differences(points, _computation(points), "computation"))
+    if computed:
+        notes.append(TEXTS["follow_computed"].format(values=computed))
     obstacles: dict[str, list[str]] = {}
     for before, after in _pairs(points):
         span = TEXTS["span"].format(before=before.name, after=after.name)
@@ -81,21 +84,18 @@ def _computation(points: Sequence[Timepoint]) -> dict[str, list[Any]]:
     }
 
 
-def _differences(points: Sequence[Timepoint], told: dict[str, list[Any]], kind: str) -> Iterator[str]:
-    """One sentence for each thing that is not the same for all, with what it is on each day."""
+def _differences(points: Sequence[Timepoint], told: dict[str, list[Any]], table: str) -> Iterator[str]:
+    """Each thing that is not the same for all, with what it is on which days."""
     for key, values in told.items():
         numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
         close = key.endswith("_mm") and len(numbers) == len(values)
         close = close and max(numbers) <= min(numbers) * (1 + _SAME_SHARE)
-        if len(set(values)) > 1 and not close:
-            words = [
-                TEXTS["value_of_day"].format(day=point.name, value=_word(value))
-                for point, value in zip(points, values, strict=True)
-            ]
-            yield TEXTS[f"follow_{kind}"].format(what=TEXTS[f"{_TABLES[kind]}_{key}"], values=", ".join(words))
-
-
-_TABLES = {"differs": "acquisition", "computed": "computation"}
+        days: dict[str, list[str]] = {}
+        for point, value in zip(points, values, strict=True):
+            days.setdefault(_word(value), []).append(point.name)
+        if len(days) > 1 and not close:
+            words = [TEXTS["value_on_day"].format(value=word, days=_listed(of)) for word, of in days.items()]
+            yield f"{TEXTS[f'{table}_{key}']}: {', '.join(words)}"
 
 
 def _word(value: Any) -> str:

@@ -90,7 +90,7 @@ def _tiles(points: Sequence[Timepoint], found: dict[tuple[str, str, str], Change
         told = percent is not None and not change.cut
         figure, unit = (format_percent(percent or 0.0).removesuffix(" %"), "%") if told else ("–", "")
         if change.is_beyond_band is None:
-            verdict = TEXTS[f"no_band_{change.band_absent}"]
+            verdict = TEXTS["no_band"].format(reason=TEXTS[f"reason_{change.band_absent}"])
         else:
             verdict = TEXTS["beyond" if change.is_beyond_band else "within"].format(band=format_band(change))
         volumes = {"before": format_ml(change.before), "after": format_ml(change.after)}
@@ -131,7 +131,7 @@ def _table_notes(points: Sequence[Timepoint], changes: Sequence[Change]) -> Iter
     """What a band is, and what each sign in the table stands for."""
     yield TEXTS["band_note"]
     shown = [c for c in changes if (c.region, c.measure) in ((SCAN, VOLUME), (LUNGS, MASS))]
-    absent = dict.fromkeys(TEXTS[f"no_band_{c.band_absent}"] for c in shown if c.half_width is None)
+    absent = dict.fromkeys(TEXTS[f"reason_{c.band_absent}"] for c in shown if c.half_width is None)
     if absent:
         yield TEXTS["no_band_note"].format(reasons="; ".join(absent))
     if any(change.breath for change in changes):

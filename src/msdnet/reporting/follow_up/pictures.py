@@ -75,9 +75,10 @@ def draw_side_by_side(points: Sequence[Timepoint], aligned: Aligned, path: Path)
             left = _GAP_PX + column * (width + _GAP_PX)
             axes = figure.add_axes((left / _WIDTH_PX, bottom / total, width / _WIDTH_PX, height / total))
             time = shown[min(column, len(shown) - 1)]
-            picture = aligned.pictures[time][level, rows, columns]
-            axes.set_axis_off()
             low, high = WINDOW_HU
+            seen = aligned.seen[time][level, rows, columns]
+            picture = np.where(seen, aligned.pictures[time][level, rows, columns], low)  # else black
+            axes.set_axis_off()
             axes.imshow(picture, cmap="gray", vmin=low, vmax=high, aspect="auto", interpolation="hanning")
             if column < len(shown):
                 overlay_labels(axes, aligned.labels[time][level, rows, columns], schema)
