@@ -27,6 +27,7 @@ def aligned(results) -> Aligned:
 
 def test_a_shifted_scan_comes_to_lie_over_the_first(aligned, phantoms) -> None:
     assert aligned.lung_dice[0] > 0.96
+    assert (aligned.likeness[0] or 0) > 0.7
     there = phantoms[0].lungs > 0
     truth = np.isin(phantoms[1].labels_in("ggo-consolidation"), (1, 2)) & there
     found = aligned.labels[1] > 0

@@ -19,10 +19,10 @@ MakePoint = Callable[..., Timepoint]
 def notes_of() -> Callable[..., str]:
     """The notes of some results as one text."""
 
-    def notes(*points: Timepoint, unseen_ml: tuple[float, ...] = (), absent: str = "") -> str:
+    def notes(*points: Timepoint, unseen_ml: tuple[float, ...] = (), absent: str = "", like: float | None = 0.9) -> str:
         maps = tuple(LesionMap(None, 1.0, 1.0, 1.0, ml) for ml in unseen_ml)
         of = (len(points) - 1,) if absent else ()
-        return "\n".join(follow_up_notes(points, Aligned(maps=maps, absent=absent, absent_of=of)))
+        return "\n".join(follow_up_notes(points, Aligned(maps=maps, absent=absent, absent_of=of, likeness=(like,))))
 
     return notes
 
@@ -103,3 +103,11 @@ def test_days_with_two_scans_are_told_apart(make_point: MakePoint, notes_of: Cal
         for kernel, mark in (("B30f", "a"), ("B40f", "b"))
     ]
     assert "kernel: B30f on day 8a, B40f on day 8b" in notes_of(*points)
+
+
+def test_lungs_that_are_unlike_inside_may_be_another_persons(
+    make_point: MakePoint, notes_of: Callable[..., str]
+) -> None:
+    points = make_point(0), make_point(8)
+    assert "Look whether the scans of day 0 and day 8 are of one person" in notes_of(*points, like=0.24)
+    assert notes_of(*points, like=0.8) == notes_of(*points, like=None) == ""

@@ -223,6 +223,9 @@ TEXTS: dict[str, str] = {
     "other engines by less than 0.5 %.",
     "follow_keys": "The series state different patients (number, issuer or birth date, or another site key): that they "
     "are of one person is the user's word alone.",
+    "follow_unlike": "Look whether the scans of day {first} and day {day} are of one person: their lungs have one "
+    "shape, but are unlike inside (correlation of the vessels {likeness}; of one synthetic person 0.8 or more, of two "
+    "0.3 or less). If they are, the maps are rough.",
     "follow_breath": "The lungs' volume changed by {percent} from day {before} to day {after}: another breath, "
     "or lung that is gone. Compare lesion mass first, and percentages with care.",
     "follow_cut": "The scan of day {day} does not hold the lungs whole: figures are of what each scan shows, changes "

@@ -29,6 +29,9 @@ Array = np.ndarray[Any, Any]
 SMALLEST_DICE = 0.95
 """Lungs that overlap less than this after registration do not lie over each other, or are another person's."""
 
+SMALLEST_LIKENESS = 0.5
+"""Lungs that are less like each other inside may be those of two people, however well their surfaces fit."""
+
 
 @dataclass(frozen=True)
 class Aligned:
@@ -40,6 +43,7 @@ class Aligned:
         labels: Of each result on that grid, uint8.
         seen: (S, H, W) bool of each result: where on that grid its scan reaches.
         lung_dice: Of each result but the first, how far its lungs cover the first one's.
+        likeness: Of each but the first, how like the first one's its lungs are inside; see `Registration`.
         maps: From each result to the next. What lies beyond the first scan is in no map: only turned and shifted
             there, not bent, it lies too roughly.
         absent: Why there is nothing of all this: "no_lungs", "no_preview" (results without them, or empty lungs), or
@@ -52,6 +56,7 @@ class Aligned:
     labels: tuple[Array, ...] = ()
     seen: tuple[Array, ...] = ()
     lung_dice: tuple[float, ...] = ()
+    likeness: tuple[float | None, ...] = ()
     maps: tuple[LesionMap, ...] = ()
     absent: str = ""
     absent_of: tuple[int, ...] = ()
@@ -114,7 +119,8 @@ def _lay_over(points: Sequence[Timepoint], grid: sitk.Image, found: Sequence[Reg
         map_lesions(before > 0, after > 0, (slice_mm, row_mm, column_mm), seen[0] & seen_before & seen_after)
         for (before, seen_before), (after, seen_after) in pairwise(zip(labels, seen, strict=True))
     )
-    return Aligned(grid, tuple(pictures), tuple(labels), tuple(seen), tuple(one.lung_dice for one in found), maps)
+    dice, likeness = tuple(one.lung_dice for one in found), tuple(one.likeness for one in found)
+    return Aligned(grid, tuple(pictures), tuple(labels), tuple(seen), dice, likeness, maps)
 
 
 def _extent_of_lesions(later: Views, grid: sitk.Image, registration: Registration) -> list[Array]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from scipy.ndimage import distance_transform_edt
 
 Array = np.ndarray[Any, Any]
 
@@ -20,6 +21,10 @@ MESH_MM = 60.0
 SAMPLES = 0.05
 """Share of the voxels that the metric takes."""
 
+INNER_MM = 3.0
+"""So far from the lungs' surface and from lesions their likeness is taken."""
+
+_FEWEST = 1000
 _HIGHEST_HU = 100.0
 _SHRINK = (4, 2)
 
@@ -47,11 +52,14 @@ class Registration:
         transform: From points of the first scan to points of the later one, in mm (LPS).
         rigid: Its rigid part, which alone holds beyond the first scan's grid.
         lung_dice: Overlap of both lungs once they are laid over each other, where both scans reach.
+        likeness: Correlation of the HU of both within the lungs, away from their surface and from lesions: of the
+            vessels, which are a person's own. None where too little of that is left.
     """
 
     transform: sitk.Transform
     rigid: sitk.Transform
     lung_dice: float
+    likeness: float | None
 
 
 def make_views(preview: sitk.Image, lungs: sitk.Image, labels: sitk.Image) -> Views:
@@ -81,7 +89,7 @@ def register(first: Views, later: Views) -> Registration:
     rigid = _register_rigidly(images, first.lungs, later.lungs)
     bent = _register_bending(images, rigid)
     transform = sitk.CompositeTransform([rigid, bent])  # the last is applied first
-    return Registration(transform, rigid, _lung_dice(first, later, transform))
+    return Registration(transform, rigid, _lung_dice(first, later, transform), _likeness(first, later, transform))
 
 
 def reach_of_scan(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform | None = None) -> Array:
@@ -121,6 +129,26 @@ def _lung_dice(first: Views, later: Views, transform: sitk.Transform) -> float:
     there = (sitk.GetArrayFromImage(first.lungs) > 0) & reach_of_scan(later.preview, first.preview, transform)
     both, of_each = int(np.count_nonzero(moved & there)), int(np.count_nonzero(moved)) + int(np.count_nonzero(there))
     return 2 * both / max(1, of_each)
+
+
+def _likeness(first: Views, later: Views, transform: sitk.Transform) -> float | None:
+    """Without surface and lesions: the former fits after bending whoever it is, the latter change."""
+
+    def moved(mask: sitk.Image) -> Array:
+        return sitk.GetArrayFromImage(resample(mask, first.preview, transform, nearest=True)) > 0
+
+    spacing_mm = first.preview.GetSpacing()[::-1]
+    lungs = (sitk.GetArrayFromImage(first.lungs) > 0) & moved(later.lungs)
+    lesions = (sitk.GetArrayFromImage(first.lesions) > 0) | moved(later.lesions)
+    inside = distance_transform_edt(lungs, sampling=spacing_mm) > INNER_MM
+    inside &= distance_transform_edt(~lesions, sampling=spacing_mm) > INNER_MM if lesions.any() else inside
+    one, other = (
+        sitk.GetArrayFromImage(image)[inside]
+        for image in (first.preview, resample(later.preview, first.preview, transform))
+    )
+    if len(one) < _FEWEST or min(one.std(), other.std()) == 0:
+        return None
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _register_rigidly(images: _Images, fixed_lungs: sitk.Image, moving_lungs: sitk.Image) -> sitk.Transform:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from msdnet.quantification.follow_up import Aligned, Timepoint
+from msdnet.quantification.follow_up.aligned import SMALLEST_LIKENESS
 from msdnet.quantification.follow_up.changes import find_band_obstacle, lungs_changed, lungs_found_alike
 from msdnet.reporting.follow_up.words import format_percent
 from msdnet.reporting.numbers import format_ml
@@ -27,6 +28,10 @@ def follow_up_notes(points: Sequence[Timepoint], aligned: Aligned) -> list[str]:
     notes = []
     if len({point.key for point in points}) > 1 and None not in {point.key for point in points}:
         notes.append(TEXTS["follow_keys"])
+    for point, likeness in zip(points[1:], aligned.likeness, strict=False):
+        if likeness is not None and likeness < SMALLEST_LIKENESS:
+            words = {"day": point.name, "first": points[0].name, "likeness": f"{likeness:.2f}"}
+            notes.append(TEXTS["follow_unlike"].format(**words))
     notes += [TEXTS["follow_cut"].format(day=point.name) for point in points if point.cut]
     for before, after in _pairs(points):
         if lungs_changed(before, after) and before.lungs_ml and after.lungs_ml:

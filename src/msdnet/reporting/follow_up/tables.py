@@ -42,6 +42,7 @@ def write_changes(
         "acquisition": [dict(point.acquisition) for point in points],
         "registration_absent": aligned.absent or None,
         "lung_dice": [_rounded(dice) for dice in aligned.lung_dice],
+        "likeness": [_rounded(value) for value in aligned.likeness],
         "maps": [
             {
                 **_times(points, place, place + 1),
