@@ -94,6 +94,7 @@ def test_a_cut_scan_is_no_other_breath(make_point: MakePoint, notes_of: Callable
 def test_two_keys_are_told(make_point: MakePoint, notes_of: Callable[..., str]) -> None:
     points = [make_point(day, subject={"key": key, "day": 1}) for day, key in ((0, "a"), (8, "b"))]
     assert "the user's word alone" in notes_of(*points)
+    assert "the user's word alone" in notes_of(*points, make_point(20))
     assert "the user's word alone" not in notes_of(points[0], make_point(8, subject={"key": "a", "day": 9}))
 
 

@@ -141,7 +141,8 @@ def _likeness(first: Views, later: Views, transform: sitk.Transform) -> float | 
     lungs = (sitk.GetArrayFromImage(first.lungs) > 0) & moved(later.lungs)
     lesions = (sitk.GetArrayFromImage(first.lesions) > 0) | moved(later.lesions)
     inside = distance_transform_edt(lungs, sampling=spacing_mm) > INNER_MM
-    inside &= distance_transform_edt(~lesions, sampling=spacing_mm) > INNER_MM if lesions.any() else inside
+    if lesions.any():
+        inside &= distance_transform_edt(~lesions, sampling=spacing_mm) > INNER_MM
     one, other = (
         sitk.GetArrayFromImage(image)[inside]
         for image in (first.preview, resample(later.preview, first.preview, transform))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,10 @@ def check_voxels(path: Path, expected: Mapping[int, int]) -> None:
     Raises:
         OptionError: if it is damaged, or any number of voxels is another.
     """
-    numbers, counts = np.unique(sitk.GetArrayFromImage(read_volume(path)), return_counts=True)
-    found = {int(number): int(count) for number, count in zip(numbers, counts, strict=True) if number != 0}
+    found: Counter[float] = Counter()
+    for one in sitk.GetArrayFromImage(read_volume(path)):  # slice by slice: a copy of the whole may be large
+        numbers, counts = np.unique(one[one != 0], return_counts=True)
+        found.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
     wanted = {number: count for number, count in expected.items() if count}
     if found != wanted:
         told = [

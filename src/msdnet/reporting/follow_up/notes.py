@@ -26,7 +26,7 @@ def follow_up_notes(points: Sequence[Timepoint], aligned: Aligned) -> list[str]:
         aligned: The results on one grid, or why not.
     """
     notes = []
-    if len({point.key for point in points}) > 1 and None not in {point.key for point in points}:
+    if len({point.key for point in points} - {None}) > 1:
         notes.append(TEXTS["follow_keys"])
     for point, likeness in zip(points[1:], aligned.likeness, strict=False):
         if likeness is not None and likeness < SMALLEST_LIKENESS:
