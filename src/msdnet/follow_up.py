@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from msdnet import __version__
 from msdnet.errors import OptionError
-from msdnet.files import RUN_RECORD, TOOL, file_sha256, read_run_record
+from msdnet.files import read_run_record
 from msdnet.quantification.follow_up import Aligned, Change, Timepoint, align, find_changes, read_timepoints
-from msdnet.reporting.follow_up import draw_course, draw_side_by_side, write_changes, write_follow_up_page
-from msdnet.reporting.follow_up.page import follow_up_notes
+from msdnet.reporting.follow_up import (
+    draw_course,
+    draw_side_by_side,
+    follow_up_notes,
+    write_changes,
+    write_comparison_record,
+    write_follow_up_page,
+)
 from msdnet.reporting.pdf import write_pdf
 from msdnet.reporting.result_folder import check_out, replaced_folder
 
@@ -58,7 +62,8 @@ def compare_results(
     Args:
         folders: Results of `segment_study`.
         out: The folder of the comparison: new, empty, or an earlier one, which is replaced as a whole.
-        same_person: Whether the caller says that they are of one person: needed where a result does not tell.
+        same_person: Whether the caller says that they are of one person: needed where a result does not tell, or tells
+            otherwise.
         dates: When the scans were taken: needed where the results do not tell.
         progress: Called with the stage and the share of the whole that is done, 0 to 1.
 
@@ -67,8 +72,10 @@ def compare_results(
         SchemaError: if label schemas differ.
         OutputError: if the folder cannot be written.
     """
+    starts: dict[str, float] = {}
 
     def tell(stage: str, share: float) -> None:
+        starts.setdefault(stage, time.perf_counter())
         if progress is not None:
             progress(stage, share)
 
@@ -81,36 +88,54 @@ def compare_results(
     places = [*((k, k + 1) for k in range(len(points) - 1)), *([(0, len(points) - 1)] if len(points) > 2 else [])]
     changes = [(a, b, find_changes(points[a], points[b])) for a, b in places]
     notes = tuple(follow_up_notes(points, aligned))
+    claimed = len({point.key for point in points}) > 1 or points[0].key is None
     with replaced_folder(out) as unfinished:
-        claimed = any("subject" not in point.record for point in points)
         files, pdf_absent = _write(points, changes, aligned, unfinished, claimed=claimed)
-        record = _record(points, files, notes, claimed=claimed, dates_given=bool(dates))
-        record |= {"pdf_absent": pdf_absent} if pdf_absent else {}
-        (unfinished / RUN_RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_comparison_record(
+            points,
+            unfinished,
+            files=files,
+            notes=notes,
+            seconds=_durations(starts),
+            options={"same_person": claimed, "dates_given": bool(dates)},
+            pdf_absent=pdf_absent,
+        )
     tell("report", 1.0)
     return FollowUp(out, tuple(points), tuple(changes[-1][2]), notes, files)
 
 
+def _durations(starts: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of each stage, from when each began until now."""
+    ends = [*list(starts.values())[1:], time.perf_counter()]
+    return {stage: end - start for (stage, start), end in zip(starts.items(), ends, strict=True)}
+
+
 def _check_out(out: Path, folders: Sequence[Path]) -> None:
-    """As `check_out`; and what is compared, or any result that is no comparison, is not replaced by one."""
+    """As `check_out`; and no result is replaced by a comparison, or gets one into its folder."""
     check_out(out)
     place = out.resolve()
     inputs = [folder.resolve() for folder in folders]
-    mixed = any(place == one or place in one.parents or one in place.parents for one in inputs)
     record = read_run_record(out)
-    if mixed or (record is not None and "compared" not in record):
-        raise OptionError(
-            "the comparison would replace a result, or lie in one",
-            got=f"-o {out}",
-            expected="a folder that is new, empty, or an earlier comparison, beside the results",
-            do="choose another folder with -o",
-        )
+    if any(place == one or one in place.parents or place in one.parents for one in inputs):
+        got = f"-o {out}, which is, holds or lies in one that is compared"
+    elif record is not None and "compared" not in record:
+        got = f"-o {out}, a result"
+    elif inside := [parent for parent in place.parents if read_run_record(parent) is not None]:
+        got = f"-o {out}, in the folder of the result {inside[0]}"
+    else:
+        return
+    raise OptionError(
+        "the comparison would replace a result, or lie in one",
+        got=got,
+        expected="a folder that is new, empty, or an earlier comparison, beside the results",
+        do="choose another folder with -o",
+    )
 
 
 def _write(
     points: Sequence[Timepoint],
     changes: Sequence[tuple[int, int, Sequence[Change]]],
-    aligned: Aligned | str,
+    aligned: Aligned,
     folder: Path,
     *,
     claimed: bool,
@@ -118,7 +143,7 @@ def _write(
     """Role and name of the files; and why there is no PDF, empty where there is one."""
     files = write_changes(points, changes, aligned, folder)
     side_by_side = None
-    if not isinstance(aligned, str):
+    if not aligned.absent:
         for place in range(len(aligned.maps)):
             name = f"map-{place + 1}-{place + 2}.nii.gz"
             aligned.write_map(place, folder / name)
@@ -142,26 +167,3 @@ def _write(
     if not pdf_absent:
         files["pdf"] = "report.pdf"
     return files, pdf_absent
-
-
-def _record(
-    points: Sequence[Timepoint], files: dict[str, str], notes: Sequence[str], *, claimed: bool, dates_given: bool
-) -> dict[str, Any]:
-    """What was compared, so that every figure can be traced; without path, name or date."""
-    return {
-        "tool": TOOL,
-        "version": __version__,
-        "compared": [
-            {
-                "day": point.day,
-                "run_sha256": file_sha256(point.folder / RUN_RECORD),
-                "input_sha256": point.record["input"]["sha256"],
-                "weights": point.record["weights"],
-                "version": point.record["version"],
-            }
-            for point in points
-        ],
-        "options": {"same_person": claimed, "dates_given": dates_given},
-        "notes": list(notes),
-        "files": {**files, "run": RUN_RECORD},
-    }

@@ -14,6 +14,7 @@ from msdnet.data.phantom import Phantom, make_phantom
 from msdnet.labels import get_schema
 from msdnet.prediction import Segmentation
 from msdnet.prediction.repeatability import Repeatability
+from msdnet.quantification.follow_up import Timepoint
 from msdnet.scans import find_scans
 from msdnet.study import segment_study
 
@@ -76,3 +77,29 @@ def copy_of(results, tmp_path) -> Callable[[int], Path]:
 def write() -> Callable[..., Path]:
     """`write_result`."""
     return write_result
+
+
+@pytest.fixture
+def make_point() -> Callable[..., Timepoint]:
+    """A function that makes a result without files: of a day, with what differs in its run.json."""
+
+    def make(
+        day: int, *, ggo_ml: float = 100.0, consolidation_ml: float = 50.0, lungs_ml: float = 4000.0, **entries: object
+    ) -> Timepoint:
+        record = {
+            "weights": {"name": "w", "sha256": "0f"},
+            "input": {"sha256": f"scan of day {day}", "spacing_mm": {"slice": 2.0, "row": 0.7, "column": 0.7}},
+            "version": "0.1",
+            "engine": {"engine": "torch", "precision": "f32"},
+            "options": {},
+            "files": {},
+            **entries,
+        }
+        volumes = {"ggo": ggo_ml, "consolidation": consolidation_ml, "any_lesion": ggo_ml + consolidation_ml}
+        figures = {("scan", name, "volume_ml"): ml for name, ml in volumes.items()}
+        figures |= {("lungs", name, "mass_g"): 0.5 * ml for name, ml in volumes.items()}
+        figures |= {("lungs", name, "percent"): 100 * ml / lungs_ml for name, ml in volumes.items()}
+        told = {"lungs_ml": lungs_ml, "sd": dict.fromkeys(volumes, 0.03), "num_looks": 4}
+        return Timepoint(Path(), day, get_schema("ggo-consolidation"), record, figures, **told)
+
+    return make

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from msdnet.data.phantom import make_phantom
 from msdnet.quantification.follow_up import Aligned, align, read_timepoints
 from msdnet.quantification.follow_up.lesion_map import NEW, PERSISTENT, RESOLVED, map_lesions
-from msdnet.quantification.follow_up.registration import read_volume
+from msdnet.quantification.follow_up.result_files import read_volume
 
 DATES = (datetime.date(2024, 3, 1), datetime.date(2024, 3, 9))
 
@@ -21,12 +21,13 @@ DATES = (datetime.date(2024, 3, 1), datetime.date(2024, 3, 9))
 @pytest.fixture(scope="module")
 def aligned(results) -> Aligned:
     found = align(read_timepoints(results, same_person=True, dates=DATES))
-    assert isinstance(found, Aligned)
+    assert not found.absent
     return found
 
 
 def test_a_shifted_scan_comes_to_lie_over_the_first(aligned, phantoms) -> None:
     assert aligned.lung_dice[0] > 0.96
+    assert (aligned.likeness[0] or 0) > 0.7
     there = phantoms[0].lungs > 0
     truth = np.isin(phantoms[1].labels_in("ggo-consolidation"), (1, 2)) & there
     found = aligned.labels[1] > 0
@@ -43,7 +44,7 @@ def test_lungs_that_fell_ill_or_healed_come_together(ill_first: bool, phantoms, 
     well = write(healthy, tmp_path / "well", shift=-1)
     folders = [results[0], well] if ill_first else [well, results[0]]
     found = align(read_timepoints(folders, same_person=True, dates=DATES))
-    assert isinstance(found, Aligned)
+    assert not found.absent
     assert found.lung_dice[0] > 0.98
     assert found.maps[0].persistent_ml == 0
     assert (found.maps[0].resolved_ml if ill_first else found.maps[0].new_ml) > 100
@@ -51,7 +52,7 @@ def test_lungs_that_fell_ill_or_healed_come_together(ill_first: bool, phantoms, 
 
 def test_the_same_results_give_the_same_registration(aligned, results) -> None:
     again = align(read_timepoints(results, same_person=True, dates=DATES))
-    assert isinstance(again, Aligned)
+    assert not again.absent
     assert np.array_equal(again.maps[0].array, aligned.maps[0].array)
 
 
@@ -70,7 +71,8 @@ def test_results_without_lungs_or_preview_are_not_laid_over_each_other(copy_of, 
         del record["files"][role]
         (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
         points = read_timepoints([results[0], folder], same_person=True, dates=DATES)
-        assert align(points) == f"no_{role}"
+        found = align(points)
+        assert (found.absent, found.absent_of, found.maps) == (f"no_{role}", (1,), ())
         shutil.rmtree(folder)
 
 
@@ -112,9 +114,45 @@ def test_a_scan_that_ends_earlier_resolves_nothing(results, phantoms, write, tmp
     short = dataclasses.replace(whole, voxels_hu=whole.voxels_hu[5:], labels=whole.labels[5:], lungs=whole.lungs[5:])
     points = read_timepoints([results[0], write(short, tmp_path / "short")], same_person=True, dates=DATES)
     found = align(points)
-    assert isinstance(found, Aligned)
+    assert not found.absent
     assert found.maps[0].unseen_ml > 1
     assert found.maps[0].resolved_ml < 0.1 * found.maps[0].unseen_ml
+    assert found.lung_dice[0] > 0.97  # lung that one of them does not show is no difference
+
+
+def test_a_later_scan_that_reaches_further_is_counted_and_shown(results, phantoms, write, tmp_path) -> None:
+    whole = phantoms[0]
+    cut = 5
+    short = dataclasses.replace(
+        whole, voxels_hu=whole.voxels_hu[cut:], labels=whole.labels[cut:], lungs=whole.lungs[cut:]
+    )
+    found = align(read_timepoints([write(short, tmp_path / "short"), results[0]], same_person=True, dates=DATES))
+    assert not found.absent
+    truth = whole.labels_in("ggo-consolidation") > 0
+    voxel_ml = float(np.prod(whole.spacing_mm)) / 1000
+    beyond_ml, in_all_ml = truth[:cut].sum() * voxel_ml, truth.sum() * voxel_ml
+    assert beyond_ml > 10
+    assert found.maps[0].unseen_ml == pytest.approx(beyond_ml, rel=0.2)
+    grid_ml = float(np.prod(found.grid.GetSpacing())) / 1000
+    assert (found.labels[1] > 0).sum() * grid_ml == pytest.approx(in_all_ml, rel=0.05)
+    assert found.maps[0].new_ml < 0.1 * beyond_ml
+    assert not found.maps[0].array[~found.seen[0]].any()
+    assert found.pictures[1][~found.seen[0] & found.seen[1]].max() > 0  # the later picture reaches there, too
+
+
+def test_what_two_later_scans_alone_show_is_in_no_map(results, phantoms, write, tmp_path) -> None:
+    whole = phantoms[0]
+    short = dataclasses.replace(whole, voxels_hu=whole.voxels_hu[5:], labels=whole.labels[5:], lungs=whole.lungs[5:])
+    folders = [write(short, tmp_path / "short"), *results]
+    found = align(read_timepoints(folders, same_person=True, dates=[*DATES, datetime.date(2024, 4, 1)]))
+    assert found.maps[1].unseen_ml > 1
+    assert not found.maps[1].array[~found.seen[0]].any()
+
+
+def test_another_persons_lungs_are_refused(results, phantoms, write, tmp_path) -> None:
+    other = write(make_phantom(7, shape=phantoms[0].voxels_hu.shape), tmp_path / "other")
+    found = align(read_timepoints([other, results[0]], same_person=True, dates=DATES))
+    assert (found.absent, found.absent_of) == ("failed", (1,))
 
 
 def test_empty_lungs_are_no_lungs(copy_of, results) -> None:
@@ -122,4 +160,5 @@ def test_empty_lungs_are_no_lungs(copy_of, results) -> None:
     image = nib.load(folder / "lungs.nii.gz")
     nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), folder / "lungs.nii.gz")
     points = read_timepoints([results[0], folder], same_person=True, dates=DATES)
-    assert align(points) == "no_lungs"
+    found = align(points)
+    assert (found.absent, found.absent_of) == ("no_lungs", (1,))

@@ -86,3 +86,40 @@ def test_another_breath_flags_percentages_alone() -> None:
     assert {c.measure: c.breath for c in find_changes(before, after)} == {"volume_ml": False, "percent": True}
     assert not lungs_changed(before, _point(100.0, lungs_ml=4300.0))
     assert not any(c.breath for c in find_changes(before, _point(100.0, lungs_ml=4300.0)))
+
+
+def test_a_cut_scan_is_cut_and_not_breathed_otherwise() -> None:
+    whole, cut = _point(100.0), dataclasses.replace(_point(60.0, lungs_ml=2500.0), cut=("lower",))
+    changes = find_changes(whole, cut)
+    assert not lungs_changed(whole, cut)
+    assert {(c.breath, c.cut) for c in changes} == {(False, True)}
+    assert {c.band_absent for c in changes} == {"cut", "percent", "part"}
+    assert not any(c.cut for c in find_changes(whole, whole))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (_point(0.0), _point(5.0), "nothing"),
+        (_point(5.0), _point(6.0, weights="other"), "weights"),
+        (_point(5.0), _point(6.0, looks=0), "looks"),
+        (_point(5.0), dataclasses.replace(_point(6.0), sd={}), "unsteady"),
+        (_point(5.0), _point(6.0), ""),
+    ],
+)
+def test_why_there_is_no_band_is_told(before: Timepoint, after: Timepoint, reason: str) -> None:
+    change = _volume(before, after)
+    assert change.band_absent == reason
+    assert (change.half_width is None) == bool(reason)
+
+
+def test_int8_at_one_time_alone_gives_no_band() -> None:
+    points = {
+        precision: dataclasses.replace(
+            _point(100.0), record={**_point(100.0).record, "engine": {"engine": "torch", "precision": precision}}
+        )
+        for precision in ("f32", "bf16", "int8")
+    }
+    assert _volume(points["f32"], points["bf16"]).half_width is not None
+    assert _volume(points["int8"], points["int8"]).half_width is not None
+    assert _volume(points["f32"], points["int8"]).band_absent == "precision"

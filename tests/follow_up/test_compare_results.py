@@ -32,6 +32,17 @@ def test_every_file_is_there_and_named(compared) -> None:
     assert [one["day"] for one in record["compared"]] == [0, 8]
 
 
+def test_the_record_says_how_it_was_made(compared) -> None:
+    record = json.loads((compared.folder / "run.json").read_text(encoding="utf-8"))
+    assert set(record["seconds"]) == {"read", "align", "report"}
+    assert all(seconds > 0 for seconds in record["seconds"].values())
+    assert record["settings"]["smallest_lung_dice"] == 0.95
+    assert record["settings"]["tolerance_of_maps_mm"] == 4.0
+    assert {"SimpleITK", "scipy"} <= set(record["libraries"])
+    assert record["python"]
+    assert record["platform"]
+
+
 def test_tables_hold_the_changes(compared, phantoms) -> None:
     with (compared.folder / "changes.csv").open(encoding="utf-8", newline="") as file:
         lines = {(r["region"], r["class"], r["measure"]): r for r in csv.DictReader(file)}
@@ -65,8 +76,13 @@ def test_no_date_and_no_path_is_in_any_file(compared, results) -> None:
 
 def test_a_repeat_is_the_same(compared, results, tmp_path) -> None:
     again = compare_results(results, tmp_path / "again", same_person=True, dates=DATES)
+    assert again.files == compared.files
     for name in again.files.values():
         assert (again.folder / name).read_bytes() == (compared.folder / name).read_bytes(), name
+    records = [json.loads((one.folder / "run.json").read_text(encoding="utf-8")) for one in (again, compared)]
+    for record in records:
+        del record["seconds"], record["peak_memory_mb"]
+    assert records[0] == records[1]
 
 
 def test_results_of_other_weights_have_no_band_and_say_so(copy_of, results, tmp_path) -> None:
@@ -78,7 +94,12 @@ def test_results_of_other_weights_have_no_band_and_say_so(copy_of, results, tmp_
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
     found = compare_results([results[0], folder], tmp_path / "out", same_person=True, dates=DATES)
     notes = " ".join(found.notes)
-    for words in ("different weights", "kernel: not stated, B70f", "contrast agent: not stated, yes", "sharp kernel"):
+    for words in (
+        "different weights",
+        "kernel: not stated on day 0, B70f on day 8",
+        "agent: not stated on day 0, yes on day 8",
+        "sharp kernel",
+    ):
         assert words in notes
     assert "preview.nii.gz" in notes
     assert all(change.band_percent is None for change in found.changes)
@@ -92,6 +113,9 @@ def test_the_command_prints_the_changes_and_refuses_what_it_cannot_compare(resul
     assert not (tmp_path / "out").exists()
     assert cli.main([*words, "--same-person", "--dates", "2024-03-01,2024-13-09"]) == 2
     assert "--dates 2024-03-01,2024-13-09" in capsys.readouterr().err
+    for words_of_dates in (["--dates", "2024-03-01", "2024-03-09"], ["--dates", "2024-03-01,", "2024-03-09"]):
+        assert cli.main([*words, "--same-person", *words_of_dates]) == 2
+        assert "parted by commas without blanks" in capsys.readouterr().err
     assert cli.main([*words, "--same-person", "--dates", "2024-03-01,2024-03-09"]) == 0
     printed = capsys.readouterr().out
     assert "beyond it" in printed
@@ -101,7 +125,12 @@ def test_the_command_prints_the_changes_and_refuses_what_it_cannot_compare(resul
 
 def test_no_result_is_replaced_by_a_comparison(copy_of, results, tmp_path) -> None:
     first, second = copy_of(0), copy_of(1)
-    for out, folders in ((first, (first, second)), (first / "inside", (first, second)), (second, results)):
+    for out, folders in (
+        (first, (first, second)),
+        (first / "inside", (first, second)),
+        (second, results),
+        (second / "inside" / "further", results),
+    ):
         with pytest.raises(OptionError, match="choose another folder with -o"):
             compare_results(folders, out, same_person=True, dates=DATES)
     assert (first / "labels.nii.gz").is_file()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from msdnet.errors import OptionError, SchemaError
-from msdnet.quantification.follow_up import read_timepoints
+from msdnet.quantification.follow_up import find_changes, read_timepoints
 
 DATES = (datetime.date(2024, 3, 1), datetime.date(2024, 3, 9))
 
@@ -46,7 +46,7 @@ def test_without_a_subject_the_user_must_say_who_and_when(results) -> None:
         read_timepoints(results, dates=DATES)
     with pytest.raises(OptionError, match="--dates"):
         read_timepoints(results, same_person=True)
-    with pytest.raises(OptionError, match="1 dates for 2 results"):
+    with pytest.raises(OptionError, match="1 date for 2 results"):
         read_timepoints(results, same_person=True, dates=DATES[:1])
 
 
@@ -56,7 +56,7 @@ def test_subjects_tell_who_and_when(copy_of) -> None:
     assert [point.day for point in read_timepoints([first, second])] == [0, 12]
     _spoil(second, subject={"key": "b", "day": 712})
     with pytest.raises(OptionError, match="different people"):
-        read_timepoints([first, second], same_person=True, dates=DATES)
+        read_timepoints([first, second], dates=DATES)
 
 
 def test_what_cannot_be_compared_is_refused(results, copy_of, tmp_path) -> None:
@@ -100,3 +100,32 @@ def test_dates_that_contradict_the_scans_are_refused(copy_of) -> None:
         read_timepoints([first, second], dates=DATES)
     right = DATES[0], DATES[0] + datetime.timedelta(days=12)
     assert [point.day for point in read_timepoints([first, second], dates=right)] == [0, 12]
+
+
+def test_a_class_that_no_further_look_shows_is_not_the_steadiest(copy_of, results) -> None:
+    folder = copy_of(1)
+    looks = json.loads((folder / "repeatability.json").read_text(encoding="utf-8"))
+    looks[1] |= {"sd_log_area": 0.0, "plain": [0, 0, 0, 0], "again": [0, 0, 0, 0]}
+    (folder / "repeatability.json").write_text(json.dumps(looks), encoding="utf-8")
+    points = read_timepoints([results[0], folder], same_person=True, dates=DATES)
+    assert set(points[1].sd) == {"ggo", "any_lesion"}
+    changes = {c.class_name: c for c in find_changes(*points) if (c.region, c.measure) == ("scan", "volume_ml")}
+    assert (changes["consolidation"].half_width, changes["consolidation"].band_absent) == (None, "unsteady")
+    assert changes["ggo"].half_width is not None
+
+
+def test_scans_of_one_day_are_told_apart_by_letters(results, copy_of) -> None:
+    third = copy_of(0)
+    dates = (DATES[0], DATES[1], DATES[0])
+    points = read_timepoints([*results, third], same_person=True, dates=dates)
+    assert [point.name for point in points] == ["0a", "0b", "8"]
+    assert [point.folder for point in points] == [results[0], third, results[1]]
+
+
+def test_two_keys_are_one_person_by_the_users_word(copy_of) -> None:
+    first = _spoil(copy_of(0), subject={"key": "a", "day": 700})
+    second = _spoil(copy_of(1), subject={"key": "b", "day": 3})
+    with pytest.raises(OptionError, match="add --same-person"):
+        read_timepoints([first, second], dates=DATES)
+    points = read_timepoints([first, second], same_person=True, dates=DATES)
+    assert [point.key for point in points] == ["a", "b"]

@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from msdnet.cli.console import progress_bar
-from msdnet.labels import ANY_LESION
 
 if TYPE_CHECKING:
     from msdnet.follow_up import FollowUp
@@ -37,21 +36,22 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def _print(found: FollowUp) -> None:
     from msdnet.quantification.follow_up.timepoint import SCAN, VOLUME
+    from msdnet.reporting.follow_up.words import format_band, format_change, titles_of
     from msdnet.reporting.numbers import format_ml
+    from msdnet.reporting.texts import TEXTS
 
-    titles = {c.name: c.title for c in found.points[0].schema.classes} | {ANY_LESION: "All lesions"}
+    titles = titles_of(found.points[0].schema)
+    changes = {c.class_name: c for c in found.changes if (c.region, c.measure) == (SCAN, VOLUME)}
     width = max(len(title) for title in titles.values())
     print(f"{'':{width}}  {'first, ml':>9}  {'last, ml':>9}  {'change':>8}  band of the technique")
-    for change in found.changes:
-        if (change.region, change.measure) != (SCAN, VOLUME):
-            continue
-        percent = "-" if change.change_percent is None else f"{change.change_percent:+.0f} %"
-        band = "not known"
-        if change.band_percent is not None:
-            band = "{:+.0f} to {:+.0f} %".format(*change.band_percent)
-            band += ", beyond it" if change.is_beyond_band else ", within it"
+    for name, title in titles.items():
+        change = changes[name]
+        if change.band_percent is None:
+            band = TEXTS["no_band"].format(reason=TEXTS[f"reason_{change.band_absent}"])
+        else:
+            band = format_band(change) + (", beyond it" if change.is_beyond_band else ", within it")
         volumes = "  ".join(f"{format_ml(ml):>9}" for ml in (change.before, change.after))
-        print(f"{titles[change.class_name]:{width}}  {volumes}  {percent:>8}  {band}")
+        print(f"{title:{width}}  {volumes}  {format_change(change):>8}  {band}")
     for note in found.notes:
         print(f"Note: {note}")
     print(f"Report: {found.report}")

@@ -6,6 +6,7 @@ import argparse
 import datetime
 import importlib
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,11 +76,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_out(child, "folder of the comparison: new, empty, or an earlier one, which is replaced")
     child.add_argument(
-        "--same-person", action="store_true", help="your word that they are, where the results do not tell"
+        "--same-person",
+        action="store_true",
+        help="your word that they are, where the results do not tell, or tell otherwise",
     )
     child.add_argument(
         "--dates", metavar="DATE,DATE", type=_dates, default=(),
-        help="when the scans were taken, as 2024-03-01, in the order of the results; where these do not tell",
+        help="when the scans were taken, as 2024-03-01, in the order of the results, parted by commas without blanks; "
+        "where these do not tell",
     )  # fmt: skip
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -253,7 +257,14 @@ def _deferred(module: str, name: str) -> Callable[[argparse.Namespace], int]:
 
 
 def with_joined_values(words: list[str]) -> list[str]:
-    """`--window -1350,150` as one word, because argparse takes a value that begins with a minus sign for an option."""
+    """`--window -1350,150` as one word, because argparse takes a value that begins with a minus sign for an option.
+
+    Raises:
+        OptionError: if dates are parted by blanks, which argparse would take for results.
+    """
+    for place in range(len(words) - 2):
+        if words[place] == "--dates" and re.fullmatch(r"\d{4}-\d{2}-\d{2},?", words[place + 2]):
+            _dates(" ".join(words[place + 1 : place + 3]))
     for place in range(len(words) - 2, -1, -1):
         if words[place] == "--window" and words[place + 1][:2].lstrip("-")[:1].isdigit():
             words[place : place + 2] = [f"--window={words[place + 1]}"]
@@ -312,8 +323,8 @@ def _dates(text: str) -> tuple[datetime.date, ...]:
         raise OptionError(
             "the dates cannot be used",
             got=f"--dates {text}",
-            expected="a date for each result, parted by commas",
-            do="for instance --dates 2024-03-01,2024-03-08",
+            expected="a date for each result, year-month-day",
+            do="write them as one word, parted by commas without blanks: --dates 2024-03-01,2024-03-08",
         ) from error
 
 

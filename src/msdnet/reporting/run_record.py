@@ -84,9 +84,7 @@ def write_run_record(
         "discarded_voxels": segmentation.discarded_voxels,
         "notes": list(notes),
         "files": {**files, "run": RUN_RECORD},
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "libraries": {name: _version_of(name) for name in _LIBRARIES},
+        **software(_LIBRARIES),
     }
     if acquisition is not None:
         told = dataclasses.asdict(acquisition)
@@ -96,6 +94,15 @@ def write_run_record(
     record |= {f"{role}_absent": reason for role, reason in (absences or {}).items() if reason}
     text = json.dumps(record, indent=2, ensure_ascii=False)
     (folder / RUN_RECORD).write_text(text + "\n", encoding="utf-8")
+
+
+def software(libraries: Sequence[str]) -> dict[str, Any]:
+    """Versions of Python and of these distributions (None where one is not installed), and the platform."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "libraries": {name: _version_of(name) for name in libraries},
+    }
 
 
 def peak_memory_mb() -> int | None:

@@ -142,17 +142,22 @@ TEXTS: dict[str, str] = {
     ),
     # Follow-up
     "follow_title": "Follow-up of COVID-19 lesions on CT",
-    "follow_line": "{num} scans of one person over {days}",
-    "follow_line_claimed": "{num} scans over {days}, of one person by the user's word",
-    "one_day": "1 day",
-    "several_days": "{days} days",
+    "follow_line": "{num} scans of one person {days}",
+    "follow_line_claimed": "{num} scans {days}, of one person by the user's word",
+    "over_no_days": "on one day",
+    "over_one_day": "over 1 day",
+    "over_days": "over {days} days",
     "day": "Day {day}",
     "days_axis": "days since the first scan",
-    "map_column": "Last change",
+    "map_column": "Change",
+    "map_column_of": "Day {before} to {after}",
     "side_by_side": "Same levels at each time",
     "side_by_side_alt": "CT slices at the same levels at each time, and where lesions are new, resolved or persistent",
     "side_by_side_caption": "Later scans are laid over the first one (both lungs overlap with a Dice of {dice}). "
     "The patient's right is at the left of each picture.",
+    "side_by_side_some": "{shown} of the {total} scans are shown here, those of days {days}; the figures and the "
+    "course hold all.",
+    "side_by_side_black": "Where a scan does not reach its picture is black.",
     "course": "Course",
     "course_alt": "Volume of each class over the days",
     "course_caption": "Bars: what the technique alone moves (95 %).",
@@ -166,22 +171,34 @@ TEXTS: dict[str, str] = {
     "percent_of": "{title} (% of the lungs)",
     "region_percent_of": "{title}, {region} (% of it)",
     "tile_under": "{before} → {after} ml, {verdict}",
-    "tile_first": "{before} → {after} ml",
     "beyond": "beyond the band of {band}",
     "within": "within the band of {band}",
     "flag_breath": "*",
+    "flag_cut": "†",
     "flag_breath_note": "* The lungs' volume has changed, so that percentages tell of the breath as well.",
     "band_note": "Band: changes within it are no more than what the technique alone moves (95 %): the same scans, "
     "turned, resampled, mirrored and with noise, are segmented again. What a second scan changes besides (breath, "
     "position, dose) is not in it.",
+    "flag_cut_note": "† The scan of day {days} does not hold the lungs whole: the change is of what was scanned.",
+    "no_band": "no band: {reason}",
+    "no_band_note": "–: no band can be given, or no per cent ({reasons}). Percentages have no band.",
+    "reason_cut": "one scan does not hold the lungs whole",
+    "reason_nothing": "nothing is marked at one time",
+    "reason_weights": "other weights or options",
+    "reason_precision": "int8 at one time alone",
+    "reason_looks": "repeatability not known",
+    "reason_unsteady": "in none of the further looks",
+    "reason_lungs": "lungs found in different ways",
     "maps": "Where lesions changed",
     "column_from_to": "From, to",
     "column_new": "New (ml)",
     "column_resolved": "Resolved (ml)",
     "column_persistent": "Persistent (ml)",
+    "column_unseen": "Not seen (ml)",
     "from_to": "Day {before} to {after}",
     "maps_note": "On the first scan's grid. New is what lies more than 4 mm from every earlier lesion, resolved what "
-    "was more than that from every later one; a rim that grew or shrank counts as persistent.",
+    "was more than that from every later one; a rim that grew or shrank counts as persistent. Not seen is lesion where "
+    "one of the two scans, or the first of all, does not reach: the map leaves it out.",
     "acquisition": "How the scans were taken",
     "acquisition_kernel": "kernel",
     "acquisition_slice_thickness_mm": "slice thickness in mm",
@@ -191,27 +208,45 @@ TEXTS: dict[str, str] = {
     "acquisition_contrast": "contrast agent",
     "acquisition_manufacturer": "manufacturer",
     "acquisition_model": "scanner",
+    "computation_version": "version of msdnet",
+    "computation_engine": "engine",
+    "computation_precision": "precision",
     "unknown": "not stated",
     "yes": "yes",
     "no": "no",
-    "follow_differs": "The scans were not taken alike ({what}: {values}): part of a change may come from that.",
+    "follow_differs": "The scans were not taken alike ({values}): part of a change may come from that.",
+    "value_on_day": "{value} on day {days}",
+    "span": "day {before} to {after}",
+    "and": " and ",
+    "follow_computed": "The results were not computed alike ({values}): part of a change may come from that, "
+    "and no band holds it. Of the same weights, outlines in int8 differ by about 2 % from those in f32, in bf16 or of "
+    "other engines by less than 0.5 %.",
+    "follow_keys": "The series state different patients (number, issuer or birth date, or another site key): that they "
+    "are of one person is the user's word alone.",
+    "follow_unlike": "Look whether the scans of day {first} and day {day} are of one person: their lungs have one "
+    "shape, but are unlike inside (correlation of the vessels {likeness}; of one synthetic person 0.8 or more, of two "
+    "0.3 or less). If they are, the maps are rough.",
     "follow_breath": "The lungs' volume changed by {percent} from day {before} to day {after}: another breath, "
     "or lung that is gone. Compare lesion mass first, and percentages with care.",
     "follow_cut": "The scan of day {day} does not hold the lungs whole: figures are of what each scan shows, changes "
     "from or to it cannot be told from what was not scanned, and have no band.",
-    "follow_lungs": "The lungs were found in different ways: part of a change within them may come from that; it has "
-    "no band.",
-    "follow_unseen": "Up to {ml} ml of lesion lies where the other scan does not reach; the map leaves it out.",
+    "follow_no_band_lungs": "The lungs were found in different ways ({spans}): part of a change within them may come "
+    "from that; it has no band.",
+    "follow_unseen": "{ml} ml of lesion of day {before} or {after} lies where one of these scans, or the first of all, "
+    "does not reach; the map leaves it out.",
     "follow_sharp": "The scan of day {day} was reconstructed with a sharp kernel.",
-    "follow_weights": "The results were made by different weights or options: no band can be given, and part of a "
-    "change may come from that. Segment all scans alike.",
-    "follow_no_looks": "The repeatability of a result is not known: no band can be given.",
-    "follow_same_scan": "Two of the results are of the same scan.",
-    "align_no_lungs": "The scans could not be laid over each other: a result has no lungs.",
-    "align_no_preview": "The scans could not be laid over each other: a result has no preview.nii.gz. Segment that "
-    "scan again with this version.",
-    "align_failed": "The scans could not be laid over each other: the lungs do not match. Nothing is shown side "
-    "by side; the tables hold all the same.",
+    "follow_no_band_weights": "No band can be given for {spans}: the results were made by different weights or "
+    "options, and part of a change may come from that. Segment all scans alike.",
+    "follow_no_band_precision": "No band can be given for {spans}: one of the results was computed in int8. Segment "
+    "all scans alike.",
+    "follow_no_band_looks": "No band can be given for {spans}: the repeatability of a result is not known. Segment "
+    "that scan again with this version.",
+    "follow_same_scan": "{num} of the results are of the same scan: those of days {days}.",
+    "align_no_lungs": "The scans could not be laid over each other: no lungs were found in that of day {days}.",
+    "align_no_preview": "The scans could not be laid over each other: the result of day {days} has no preview.nii.gz. "
+    "Segment that scan again with this version.",
+    "align_failed": "The scans could not be laid over each other: the lungs of day {days} do not match those of day "
+    "{first}. Look whether both are of one person. Nothing is shown side by side; the tables hold all the same.",
     "method_registration": "Registration",
     "method_registration_text": "rigid, then B-spline, by the correlation of HU in and around the lungs, lesions "
     "left out (SimpleITK)",

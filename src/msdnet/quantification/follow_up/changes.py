@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from msdnet.quantification.follow_up.timepoint import LUNGS, MASS, PERCENT, SCAN, VOLUME, Timepoint
+from msdnet.quantification.follow_up.timepoint import LUNGS, MASS, PERCENT, SCAN, VOLUME, Key, Timepoint
 
 SMALLEST_SD = 0.02
 """No scan is taken to be steadier than this: a few looks can agree by chance."""
@@ -29,9 +29,13 @@ class Change:
         before: At the earlier time.
         after: At the later one.
         half_width: Of the band of repeatability and of the change's error, at 95 %, as a log(after / before);
-            None where it is not known: parts of the lungs, other weights, nothing marked at one time, lungs that a
-            scan cuts off, or that were found in another way.
+            None where it is not known.
+        band_absent: Why it is not known: "percent" (of a percentage) or "part" (parts of the lungs), which have none;
+            "cut" (a scan cuts the lungs off), "nothing" (is marked at one time), "weights" (or options that differ),
+            "precision" (one result is of int8), "looks" (no repeatability in a result), "unsteady" (a class that no
+            further look shows) or "lungs" (found in another way). Empty where it is known.
         breath: Whether the lungs' volume changed so much that a percentage says little.
+        cut: Whether one of the scans cuts the lungs off.
     """
 
     region: str
@@ -40,7 +44,9 @@ class Change:
     before: float
     after: float
     half_width: float | None = None
+    band_absent: str = ""
     breath: bool = False
+    cut: bool = False
 
     @property
     def change(self) -> float:
@@ -74,22 +80,53 @@ class Change:
 
 def find_changes(before: Timepoint, after: Timepoint) -> list[Change]:
     """The changes of every figure that both results have, in the order of the earlier one's."""
-    same_method = made_alike(before, after) and before.num_looks > 0 and after.num_looks > 0
-    same_method = same_method and not before.cut and not after.cut
-    same_lungs = lungs_found_alike(before, after)
-    breath = lungs_changed(before, after)
+    breath, cut = lungs_changed(before, after), bool(before.cut or after.cut)
     changes = []
     for key, value in before.figures.items():
         if key not in after.figures:
             continue
         region, class_name, measure = key
-        half_width = None
-        whole = (region, measure) in ((SCAN, VOLUME), (LUNGS, VOLUME), (LUNGS, MASS))
-        if whole and same_method and (same_lungs or region == SCAN) and value > 0 and after.figures[key] > 0:
-            half_width = _half_width(before, after, class_name)
+        absent = _band_obstacle(before, after, key)
+        half_width = None if absent else _half_width(before, after, class_name)
         flagged = measure == PERCENT and breath
-        changes.append(Change(region, class_name, measure, value, after.figures[key], half_width, flagged))
+        changes.append(Change(region, class_name, measure, value, after.figures[key], half_width, absent, flagged, cut))
     return changes
+
+
+def find_band_obstacle(before: Timepoint, after: Timepoint) -> str:
+    """Why no change between two results has a band, in the words of `Change.band_absent`; empty where some have one.
+
+    That nothing is marked at one time is no such reason, and no reason to know no repeatability.
+    """
+    if before.cut or after.cut:
+        return "cut"
+    if not made_alike(before, after):
+        return "weights"
+    if not equally_precise(before, after):
+        return "precision"
+    if not all(point.num_looks for point in (before, after) if point.any_marked):
+        return "looks"
+    return ""
+
+
+def _band_obstacle(before: Timepoint, after: Timepoint, key: Key) -> str:
+    region, class_name, measure = key
+    if measure == PERCENT:
+        return "percent"
+    if (region, measure) not in ((SCAN, VOLUME), (LUNGS, VOLUME), (LUNGS, MASS)):
+        return "part"
+    of_pair = find_band_obstacle(before, after)
+    if of_pair == "cut":
+        return of_pair
+    if before.figures[key] <= 0 or after.figures[key] <= 0:
+        return "nothing"
+    if of_pair:
+        return of_pair
+    if region == LUNGS and not lungs_found_alike(before, after):
+        return "lungs"
+    if class_name not in before.sd or class_name not in after.sd:
+        return "unsteady"
+    return ""
 
 
 def made_alike(before: Timepoint, after: Timepoint) -> bool:
@@ -97,6 +134,12 @@ def made_alike(before: Timepoint, after: Timepoint) -> bool:
     if before.record["weights"]["sha256"] != after.record["weights"]["sha256"]:
         return False
     return _alike(before, after, ("flips", "all_slices", "window", "grey"))
+
+
+def equally_precise(before: Timepoint, after: Timepoint) -> bool:
+    """Whether both or none are of int8, whose labels are others in about 2 % of the pixels; in bf16 in 0.3 %."""
+    coarse = {point.record.get("engine", {}).get("precision") == "int8" for point in (before, after)}
+    return len(coarse) == 1
 
 
 def lungs_found_alike(before: Timepoint, after: Timepoint) -> bool:
@@ -111,16 +154,17 @@ def _alike(before: Timepoint, after: Timepoint, names: Sequence[str]) -> bool:
 
 
 def lungs_changed(before: Timepoint, after: Timepoint) -> bool:
-    """Whether the lungs' volume differs by more than 10 %: another depth of breath, or lung that is gone."""
-    if not before.lungs_ml or not after.lungs_ml:
+    """Whether the lungs' volume differs by more than 10 %: another depth of breath, or lung that is gone.
+
+    Not told where a scan cuts the lungs off: what was not scanned says nothing of breath.
+    """
+    if not before.lungs_ml or not after.lungs_ml or before.cut or after.cut:
         return False
     return abs(after.lungs_ml / before.lungs_ml - 1) > LARGEST_BREATH
 
 
-def _half_width(before: Timepoint, after: Timepoint, class_name: str) -> float | None:
+def _half_width(before: Timepoint, after: Timepoint, class_name: str) -> float:
     """The quantile of Student's t times the standard deviation of log(after / before) when nothing has changed."""
-    if class_name not in before.sd or class_name not in after.sd:
-        return None
     variance = sum(max(point.sd[class_name], SMALLEST_SD) ** 2 for point in (before, after))
     return _quantile(before.num_looks + after.num_looks) * math.sqrt(variance)
 

@@ -24,7 +24,7 @@ class LesionMap:
         persistent_ml: Volume on that grid.
         new_ml: The same.
         resolved_ml: The same.
-        unseen_ml: Lesion where the scan of the other time does not reach; in none of the above.
+        unseen_ml: Lesion where one of the scans does not reach; in none of the above.
     """
 
     array: Array

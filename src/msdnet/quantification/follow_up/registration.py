@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from scipy.ndimage import distance_transform_edt
 
 Array = np.ndarray[Any, Any]
 
 OUTSIDE_HU = -1024.0
-_MARGIN_MM = 8.0
-_MESH_MM = 60.0
-_SAMPLES = 0.05
+MARGIN_MM = 8.0
+"""So far around the lungs the metric looks."""
+
+MESH_MM = 60.0
+"""Between the knots of the B-spline."""
+
+SAMPLES = 0.05
+"""Share of the voxels that the metric takes."""
+
+INNER_MM = 3.0
+"""So far from the lungs' surface and from lesions their likeness is taken."""
+
+_FEWEST = 1000
 _HIGHEST_HU = 100.0
 _SHRINK = (4, 2)
+
+
+@dataclass(frozen=True)
+class Views:
+    """What of a result is laid over others, all on its preview's grid.
+
+    Attributes:
+        preview: HU as float32, whatever is denser than 100 HU cut to that.
+        lungs: uint8, 1 in the lungs.
+        lesions: uint8, 1 in any lesion.
+    """
+
+    preview: sitk.Image
+    lungs: sitk.Image
+    lesions: sitk.Image
 
 
 @dataclass(frozen=True)
@@ -26,22 +50,25 @@ class Registration:
 
     Attributes:
         transform: From points of the first scan to points of the later one, in mm (LPS).
-        lung_dice: Overlap of both lungs once they are laid over each other.
+        rigid: Its rigid part, which alone holds beyond the first scan's grid.
+        lung_dice: Overlap of both lungs once they are laid over each other, where both scans reach.
+        likeness: Correlation of the HU of both within the lungs, away from their surface and from lesions: of the
+            vessels, which are a person's own. None where too little of that is left.
     """
 
     transform: sitk.Transform
+    rigid: sitk.Transform
     lung_dice: float
+    likeness: float | None
 
 
-def read_volume(path: Path) -> sitk.Image:
-    """A volume of three axes; axes of length 1 beyond these are dropped."""
-    image = sitk.ReadImage(str(path))
-    while image.GetDimension() > 3:
-        image = sitk.Extract(image, [*image.GetSize()[:-1], 0])
-    return image
+def make_views(preview: sitk.Image, lungs: sitk.Image, labels: sitk.Image) -> Views:
+    """The views of a result: its preview in HU, and its lungs and labels on grids of their own."""
+    grey = sitk.Clamp(sitk.Cast(preview, sitk.sitkFloat32), upperBound=_HIGHEST_HU)
+    return Views(grey, *(resample(image, grey, nearest=True) > 0 for image in (lungs, labels)))
 
 
-def register(first: Mapping[str, Path], later: Mapping[str, Path]) -> Registration:
+def register(first: Views, later: Views) -> Registration:
     """Rigid, then B-spline registration of two previews by the correlation of their HU in and around the lungs.
 
     Lesions of either time take no part: what is ill at one time alone would be pulled over what is not.
@@ -50,20 +77,25 @@ def register(first: Mapping[str, Path], later: Mapping[str, Path]) -> Registrati
     doi:10.3389/fninf.2013.00045); free-form deformation after Rueckert et al., IEEE TMI 1999, doi:10.1109/42.796284.
 
     Args:
-        first: The first result's "preview", "lungs" and "labels".
+        first: The first result's views.
         later: Those of a later one.
+
+    Raises:
+        RuntimeError: from SimpleITK, if the scans share nothing.
     """
-    fixed, fixed_lungs, fixed_lesions = _read(first)
-    moving, moving_lungs, moving_lesions = _read(later)
-    distance = sitk.SignedMaurerDistanceMap(fixed_lungs, squaredDistance=False, useImageSpacing=True)
-    images = _Images(fixed, moving, sitk.And(distance < _MARGIN_MM, sitk.Not(fixed_lesions)), sitk.Not(moving_lesions))
-    rigid = _register_rigidly(images, fixed_lungs, moving_lungs)
+    distance = sitk.SignedMaurerDistanceMap(first.lungs, squaredDistance=False, useImageSpacing=True)
+    around = sitk.And(distance < MARGIN_MM, sitk.Not(first.lesions))
+    images = _Images(first.preview, later.preview, around, sitk.Not(later.lesions))
+    rigid = _register_rigidly(images, first.lungs, later.lungs)
     bent = _register_bending(images, rigid)
     transform = sitk.CompositeTransform([rigid, bent])  # the last is applied first
-    moved = sitk.GetArrayFromImage(resample(moving_lungs, fixed, transform, nearest=True)) > 0
-    there = sitk.GetArrayFromImage(fixed_lungs) > 0
-    both, either = int(np.count_nonzero(moved & there)), int(np.count_nonzero(moved)) + int(np.count_nonzero(there))
-    return Registration(transform, 2 * both / max(1, either))
+    return Registration(transform, rigid, _lung_dice(first, later, transform), _likeness(first, later, transform))
+
+
+def reach_of_scan(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform | None = None) -> Array:
+    """Where on a grid an image has voxels; bool, the grid's shape (S, H, W)."""
+    there = resample(sitk.Cast(image * 0 + 1, sitk.sitkUInt8), grid, transform, nearest=True)
+    return np.asarray(sitk.GetArrayFromImage(there)) > 0
 
 
 def resample(
@@ -91,11 +123,33 @@ class _Images:
     moving_mask: sitk.Image
 
 
-def _read(paths: Mapping[str, Path]) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
-    """The preview, and on its grid the masks of lungs and lesions."""
-    preview = sitk.Clamp(sitk.Cast(read_volume(paths["preview"]), sitk.sitkFloat32), upperBound=_HIGHEST_HU)
-    lungs, lesions = (resample(read_volume(paths[role]), preview, nearest=True) > 0 for role in ("lungs", "labels"))
-    return preview, lungs, lesions
+def _lung_dice(first: Views, later: Views, transform: sitk.Transform) -> float:
+    """Over all that both scans hold: lung that one of them does not show says nothing about whose it is."""
+    moved = sitk.GetArrayFromImage(resample(later.lungs, first.preview, transform, nearest=True)) > 0
+    there = (sitk.GetArrayFromImage(first.lungs) > 0) & reach_of_scan(later.preview, first.preview, transform)
+    both, of_each = int(np.count_nonzero(moved & there)), int(np.count_nonzero(moved)) + int(np.count_nonzero(there))
+    return 2 * both / max(1, of_each)
+
+
+def _likeness(first: Views, later: Views, transform: sitk.Transform) -> float | None:
+    """Without surface and lesions: the former fits after bending whoever it is, the latter change."""
+
+    def moved(mask: sitk.Image) -> Array:
+        return sitk.GetArrayFromImage(resample(mask, first.preview, transform, nearest=True)) > 0
+
+    spacing_mm = first.preview.GetSpacing()[::-1]
+    lungs = (sitk.GetArrayFromImage(first.lungs) > 0) & moved(later.lungs)
+    lesions = (sitk.GetArrayFromImage(first.lesions) > 0) | moved(later.lesions)
+    inside = distance_transform_edt(lungs, sampling=spacing_mm) > INNER_MM
+    if lesions.any():
+        inside &= distance_transform_edt(~lesions, sampling=spacing_mm) > INNER_MM
+    one, other = (
+        sitk.GetArrayFromImage(image)[inside]
+        for image in (first.preview, resample(later.preview, first.preview, transform))
+    )
+    if len(one) < _FEWEST or min(one.std(), other.std()) == 0:
+        return None
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _register_rigidly(images: _Images, fixed_lungs: sitk.Image, moving_lungs: sitk.Image) -> sitk.Transform:
@@ -114,7 +168,7 @@ def _register_rigidly(images: _Images, fixed_lungs: sitk.Image, moving_lungs: si
 def _register_bending(images: _Images, rigid: sitk.Transform) -> sitk.Transform:
     extent = [n * mm for n, mm in zip(images.fixed.GetSize(), images.fixed.GetSpacing(), strict=True)]
     bent: sitk.Transform = sitk.BSplineTransformInitializer(
-        images.fixed, [max(2, round(mm / _MESH_MM)) for mm in extent]
+        images.fixed, [max(2, round(mm / MESH_MM)) for mm in extent]
     )
     method = _method(images)
     method.SetMovingInitialTransform(rigid)
@@ -131,7 +185,7 @@ def _method(images: _Images) -> sitk.ImageRegistrationMethod:
     method.SetMetricFixedMask(images.fixed_mask)
     method.SetMetricMovingMask(images.moving_mask)
     method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(_SAMPLES, seed=1)
+    method.SetMetricSamplingPercentage(SAMPLES, seed=1)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetShrinkFactorsPerLevel(list(_SHRINK))
     method.SetSmoothingSigmasPerLevel([float(factor) for factor in _SHRINK])

@@ -1,26 +1,25 @@
-"""A result folder as one point in time, and whether several are of one person and can be compared."""
+"""A result folder as one point in time, and several of them in the order of time."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from msdnet.errors import OptionError, SchemaError
-from msdnet.files import read_run_record
 from msdnet.labels import LabelSchema, get_schema
+from msdnet.quantification.follow_up.person import check_person, find_days
+from msdnet.quantification.follow_up.result_files import check_voxels, damaged, read_result_record
 
 SCAN, LUNGS = "scan", "lungs"
 """Regions: everything that is marked, wherever it lies; and both lungs."""
 
 VOLUME, MASS, PERCENT = "volume_ml", "mass_g", "percent"
 _MEASURES = (VOLUME, MASS, PERCENT)
-
-_NEEDED = ("measures_json", "labels", "lungs_json", "lungs", "preview", "repeatability_json")
-"""Roles of the files that are read, where a result has them."""
 
 Key = tuple[str, str, str]
 
@@ -32,13 +31,15 @@ class Timepoint:
     Attributes:
         folder: Where it lies.
         day: Days since the first of the results that are compared.
+        mark: A letter, where another scan is of the same day.
         schema: Of its labels.
         record: Its run.json.
         figures: (region, class, measure) -> value, of every class of the schema and any lesion, as far as known.
         lungs_ml: Volume of both lungs, if found.
         lung_mass_g: Their mass.
         cut: Where the scan cuts the lungs off; empty where it holds them whole, or none were found.
-        sd: Class -> standard deviation of the logarithm of its area under the technique alone.
+        sd: Class -> standard deviation of the logarithm of its area under the technique alone; without classes of
+            which no further look shows anything.
         num_looks: From so many further looks.
     """
 
@@ -52,6 +53,18 @@ class Timepoint:
     cut: tuple[str, ...] = ()
     sd: Mapping[str, float] = field(default_factory=dict)
     num_looks: int = 0
+    mark: str = ""
+
+    @property
+    def name(self) -> str:
+        """The day, with its letter."""
+        return f"{self.day}{self.mark}"
+
+    @property
+    def key(self) -> str | None:
+        """The person's key; None where the result does not tell."""
+        subject = self.record.get("subject")
+        return subject["key"] if subject else None
 
     @property
     def acquisition(self) -> Mapping[str, Any]:
@@ -77,15 +90,16 @@ class Timepoint:
 def read_timepoints(
     folders: Sequence[Path], *, same_person: bool = False, dates: Sequence[datetime.date] = ()
 ) -> list[Timepoint]:
-    """The results in the order of time.
+    """The results in the order of time. Scans of one day keep the order of the folders, and a letter parts them.
 
     Args:
         folders: Results of `msdnet segment`; two at least.
-        same_person: Whether the caller says so: needed where a result does not tell whose it is.
+        same_person: Whether the caller says so: needed where a result does not tell whose it is, or tells otherwise.
         dates: When the scans were taken, in the order of the folders: needed where the results do not tell.
 
     Raises:
-        OptionError: if a folder is no result, has no volumes, or is not of the same person; or times are missing.
+        OptionError: if a folder is no result, has no volumes, is damaged, or is not of the same person; or times are
+            missing.
         SchemaError: if label schemas differ.
     """
     if len(folders) < 2 or len({f.resolve() for f in folders}) < len(folders):
@@ -95,7 +109,7 @@ def read_timepoints(
             expected="two or more result folders of msdnet segment",
             do="name each scan's result once",
         )
-    records = [_read_record(folder) for folder in folders]
+    records = [read_result_record(folder) for folder in folders]
     names = {r["schema"]["name"] for r in records}
     if len(names) > 1:
         raise SchemaError(
@@ -105,98 +119,26 @@ def read_timepoints(
             do="segment all scans with the same weights",
         )
     subjects = [r.get("subject") for r in records]
-    _check_person(folders, subjects, same_person=same_person)
-    days = _days(folders, subjects, dates)
+    check_person(folders, subjects, same_person=same_person)
+    days = find_days(folders, subjects, dates)
     points = []
     for folder, record, day in zip(folders, records, days, strict=True):
         try:
             points.append(_read(folder, record, day))
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise _damaged(folder, f"{type(error).__name__} in its tables") from error
-    return sorted(points, key=lambda point: point.day)
+            raise damaged(folder, f"{type(error).__name__} in its tables") from error
+    return _marked(sorted(points, key=lambda point: point.day))
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
-    record = read_run_record(folder)
-    if record is None or not {"measures_json", "labels"} <= set(record["files"]):
-        raise OptionError(
-            "not a result that can be followed up",
-            got=f"{folder}: {'no result of msdnet' if record is None else 'no measures in it'}",
-            expected="a folder that `msdnet segment` wrote",
-            do="segment the scan first, and name the folder that was given with -o",
-        )
-    missing = [name for role in _NEEDED if (name := record["files"].get(role)) and not (folder / name).is_file()]
-    if missing or not {"input", "schema", "weights", "options", "version"} <= set(record):
-        raise _damaged(folder, f"no {missing[0]}" if missing else "an incomplete run.json")
-    if any(mm is None for mm in record["input"]["spacing_mm"].values()):
-        raise OptionError(
-            "a result without volumes cannot be followed up",
-            got=f"{folder}: its scan's spacing is unknown",
-            expected="scans whose slices have a known size and distance",
-            do="segment the DICOM series or a volume with its spacing, not pictures",
-        )
-    return record
-
-
-def _damaged(folder: Path, got: str) -> OptionError:
-    return OptionError(
-        "a result is damaged",
-        got=f"{folder}: {got}",
-        expected="the folder as `msdnet segment` wrote it",
-        do="segment that scan again",
-    )
-
-
-def _check_person(folders: Sequence[Path], subjects: Sequence[Any], *, same_person: bool) -> None:
-    keys = {subject["key"] for subject in subjects if subject}
-    if len(keys) > 1:
-        raise OptionError(
-            "the results are of different people",
-            got=f"{len(keys)} subject keys in run.json",
-            expected="one person's scans, keyed with one site key",
-            do="choose results of one person; if these are, segment all with one site key (MSDNET_SITE_KEY)",
-        )
-    unknown = [str(folder) for folder, subject in zip(folders, subjects, strict=True) if not subject]
-    if unknown and not same_person:
-        raise OptionError(
-            "it is not known whether these are scans of one person",
-            got=f"no subject in run.json of {', '.join(unknown)}",
-            expected="results of DICOM series with a patient's number, or your word",
-            do="add --same-person and --dates, if they are",
-        )
-
-
-def _days(folders: Sequence[Path], subjects: Sequence[Any], dates: Sequence[datetime.date]) -> list[int]:
-    """Days since the earliest."""
-    if dates:
-        if len(dates) != len(folders):
-            raise OptionError(
-                "each result needs its date",
-                got=f"{len(dates)} dates for {len(folders)} results",
-                expected="as many dates, in the order of the results",
-                do="for instance --dates 2024-03-01,2024-03-08",
-            )
-        numbers = [date.toordinal() for date in dates]
-        told = [subject.get("day") for subject in subjects if subject]
-        if len(told) == len(folders) and None not in told:
-            known = [int(day) - int(told[0]) for day in told]
-            if known != [number - numbers[0] for number in numbers]:
-                raise OptionError(
-                    "the dates are not those of the results",
-                    got=f"--dates that are {', '.join(str(n - numbers[0]) for n in numbers)} days after the first",
-                    expected=f"{', '.join(map(str, known))} days, as the DICOM series tell",
-                    do="leave --dates out",
-                )
-    elif all(subject and "day" in subject for subject in subjects):
-        numbers = [int(subject["day"]) for subject in subjects]
-    else:
-        raise OptionError(
-            "it is not known when the scans were taken",
-            got="a result without a day in run.json",
-            expected="results of dated DICOM series, or the dates",
-            do="add --dates, one for each result, for instance --dates 2024-03-01,2024-03-08",
-        )
-    return [number - min(numbers) for number in numbers]
+def _marked(points: Sequence[Timepoint]) -> list[Timepoint]:
+    """With letters, where several are of one day."""
+    days = [point.day for point in points]
+    return [
+        replace(point, mark=string.ascii_lowercase[days[:place].count(point.day) % 26])
+        if days.count(point.day) > 1
+        else point
+        for place, point in enumerate(points)
+    ]
 
 
 def _read(folder: Path, record: Mapping[str, Any], day: int) -> Timepoint:
@@ -204,7 +146,9 @@ def _read(folder: Path, record: Mapping[str, Any], day: int) -> Timepoint:
     files = record["files"]
     figures: dict[Key, float] = {}
     total = 0.0
-    measured = {entry["class"]: float(entry["volume_ml"]) for entry in _json(folder / files["measures_json"])}
+    entries = {entry["class"]: entry for entry in _json(folder / files["measures_json"])}
+    check_voxels(folder / files["labels"], {c.index: int(entries[c.name]["voxels"]) for c in schema.classes})
+    measured = {name: float(entry["volume_ml"]) for name, entry in entries.items()}
     for name in schema.names:
         figures[SCAN, name, VOLUME] = measured[name]
         total += measured[name]
@@ -221,9 +165,9 @@ def _read(folder: Path, record: Mapping[str, Any], day: int) -> Timepoint:
         told["lungs_ml"], told["lung_mass_g"] = (lungs["regions"][0][key] for key in ("volume_ml", "mass_g"))
         told["cut"] = tuple(lungs["findings"]["cut"])
     if "repeatability_json" in files:
-        entries = _json(folder / files["repeatability_json"])
-        told["sd"] = {entry["class"]: entry["sd_log_area"] for entry in entries}
-        told["num_looks"] = min(entry["num_looks"] for entry in entries)
+        looks = _json(folder / files["repeatability_json"])
+        told["sd"] = {look["class"]: look["sd_log_area"] for look in looks if any(look["again"])}
+        told["num_looks"] = min(look["num_looks"] for look in looks)
     return Timepoint(folder, day, schema, record, figures, **told)
 
 
