@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from msdnet import cli
 from msdnet.evaluation.speed import CONTENDERS, time_stages, time_study
 from msdnet.networks import build_network
 from msdnet.networks.folding import fold
+from msdnet.prediction.engines import ENGINES
+from msdnet.prediction.engines.processor import read_processor
 
 OURS = CONTENDERS[0]
 
@@ -29,7 +32,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_engine_is_timed_beside_plain_torch(folder: Path) -> None:
     record = json.loads((folder / "benchmark.json").read_text())
     timed = [(row["engine"], row["precision"]) for row in record["networks"]]
-    assert timed[:2] == [("eager", "f32"), ("torch", "f32")]
+    expected = [("eager", "f32")]
+    for engine, precisions in ENGINES.items():
+        if engine == "torch" or importlib.util.find_spec(engine):
+            bf16 = read_processor(torch.device("cpu")).has_bf16
+            expected += [(engine, p) for p in precisions if p == "f32" or (p == "bf16" and bf16)]
+            expected += [(engine, "int8")] if engine == "openvino" else []
+    assert timed == expected
+    assert len(timed) + len(record["left_out"]) == 1 + sum(map(len, ENGINES.values())) - 1  # int8 by OpenVINO alone
     assert all(row["fastest_ms"] <= row["ms"] <= row["slowest_ms"] for row in record["networks"])
     assert record["machine"]["threads"] == torch.get_num_threads()
     assert record["machine"]["peak_gflops"]["f32"] > 0
@@ -72,3 +82,11 @@ def test_a_network_that_is_not_among_them_is_refused(tmp_path: Path, capsys: pyt
 def test_studies_without_slices_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "-o", str(tmp_path / "out"), "--slices", "0"]) == 2
     assert "--slices 10,100" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("--size", "65"), ("--repeats", "0"), ("--batch", "0"), ("--study-size", "-5")])
+def test_numbers_that_cannot_be_are_refused(
+    words: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["bench", "-o", str(tmp_path / "out"), *words]) == 2
+    assert f"for instance {words[0]}" in capsys.readouterr().err

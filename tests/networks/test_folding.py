@@ -86,3 +86,32 @@ def test_what_runs_twice_is_not_folded() -> None:
     images = torch.randn(1, 1, 8, 8)
     assert _norms(folded) == 1
     assert torch.allclose(network(images), folded(images))
+
+
+class _Shared(nn.Module):
+    """A convolution whose output is added to that of its batch norm, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.convolution(images)
+        return made + self.norm(made)
+
+
+class _InPlace(_Shared):
+    """An activation between the two, which writes where the convolution's output lay."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.norm(self.convolution(images).relu_())
+        return result
+
+
+@pytest.mark.parametrize("kind", [_Shared, _InPlace])
+@pytest.mark.parametrize("inference", [True, False])
+def test_what_would_change_the_output_is_not_folded(kind: type[nn.Module], inference: bool) -> None:
+    network = _trained(kind())
+    images = torch.randn(1, 1, 8, 8)
+    with torch.inference_mode(inference):
+        assert torch.allclose(network(images), fold(network)(images), atol=1e-6)

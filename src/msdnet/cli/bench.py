@@ -36,19 +36,24 @@ def bench(arguments: argparse.Namespace) -> int:
     how = {"size": arguments.size, "batch": arguments.batch, "repeats": arguments.repeats}
     first = contenders[0]
     names = ("msdnet", "torch", "openvino", "onnxruntime")
-    settings = {**how, "stages of": first.title, "stages in": precisions[-1]}
+    settings = dict(how)
+    if first.network == "msdnet":
+        settings |= {"stages of": first.title, "stages in": precisions[-1]}
     settings |= {name: version(name) for name in names if _is_installed(name)}
     timings: list[speed.Timing] = []
     stages: list[speed.StageTiming] = []
     studies: list[speed.StudyTiming] = []
-    write = functools.partial(speed.write_benchmark, arguments.out)  # after each step: what is done is kept
+    left_out: list[str] = []
+    write = functools.partial(
+        speed.write_benchmark, arguments.out, left_out=left_out
+    )  # after each step: what is done is kept
     steps = len(contenders) + 1 + len(arguments.slices)
     with progress_bar(steps, quiet=arguments.quiet) as advance:
         advance("The machine", 0)
         machine = speed.read_machine(device, precisions)
         for done, contender in enumerate(contenders):
             advance(contender.title, done)
-            timings += speed.time_contender(contender, device, **how)
+            timings += speed.time_contender(contender, device, **how, leave_out=left_out.append)
             write(machine, settings, timings, stages, studies)
         advance(f"Parts of {first.title}", len(contenders))
         if first.network == "msdnet":

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import importlib
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from msdnet import __version__
-from msdnet.errors import OptionError
+from msdnet.cli import values
 from msdnet.labels import LUNG_SCHEMES
 
 
@@ -48,7 +46,10 @@ def build_parser() -> argparse.ArgumentParser:
     child.add_argument("--series", metavar="UID", help="the series to take where a folder holds several")
     grey_or_window = child.add_mutually_exclusive_group()
     grey_or_window.add_argument(
-        "--window", metavar="LOW,HIGH", type=_window, help="grey window of pictures and volumes that are not in HU"
+        "--window",
+        metavar="LOW,HIGH",
+        type=values.window,
+        help="grey window of pictures and volumes that are not in HU",
     )
     grey_or_window.add_argument("--grey", action="store_true", help="take the intensities as grey levels, 0 to 255")
     child.add_argument("--flips", action="store_true", help="average over mirrored slices: slower, a little steadier")
@@ -61,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     child.add_argument("--lung-scheme", metavar="NAME", help=f"what its numbers mean: {', '.join(LUNG_SCHEMES)}")
     child.add_argument(
-        "--zone-slices", metavar="CARINA,VEINS", type=_slices,
+        "--zone-slices", metavar="CARINA,VEINS", type=values.slices,
         help="slices of carina and inferior pulmonary veins, as the report numbers them, for the anatomical zones",
     )  # fmt: skip
     child.add_argument("--dicom-pdf", action="store_true", help="write the PDF as DICOM, too, for DICOM input")
@@ -81,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="your word that they are, where the results do not tell, or tell otherwise",
     )
     child.add_argument(
-        "--dates", metavar="DATE,DATE", type=_dates, default=(),
+        "--dates", metavar="DATE,DATE", type=values.dates, default=(),
         help="when the scans were taken, as 2024-03-01, in the order of the results, parted by commas without blanks; "
         "where these do not tell",
     )  # fmt: skip
@@ -99,16 +100,40 @@ def build_parser() -> argparse.ArgumentParser:
     child = command("bench", "bench", "measure how fast this machine is: MSD-Net beside its rivals, and whole studies")
     _add_out(child, "folder of the tables and the plot")
     child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    child.add_argument("--size", metavar="N", type=int, default=512, help="rows and columns; default: %(default)s")
-    child.add_argument("--batch", metavar="N", type=int, default=1, help="slices at a time; default: %(default)s")
-    child.add_argument("--repeats", metavar="N", type=int, default=5, help="timed calls; default: %(default)s")
+    child.add_argument(
+        "--size",
+        metavar="N",
+        type=values.whole_number("--size", multiple_of=32),
+        default=512,
+        help="rows and columns, a multiple of 32; default: %(default)s",
+    )
+    child.add_argument(
+        "--batch",
+        metavar="N",
+        type=values.whole_number("--batch"),
+        default=1,
+        help="slices at a time; default: %(default)s",
+    )
+    child.add_argument(
+        "--repeats",
+        metavar="N",
+        type=values.whole_number("--repeats"),
+        default=5,
+        help="timed calls; default: %(default)s",
+    )
     child.add_argument(
         "--network", metavar="TITLE", action="append", default=[], help="this one alone; may be repeated; default: all"
     )
     child.add_argument(
-        "--slices", metavar="N,N", type=_counts, default=(10, 100), help="sizes of whole studies; default: 10,100"
+        "--slices", metavar="N,N", type=values.counts, default=(10, 100), help="sizes of whole studies; default: 10,100"
     )
-    child.add_argument("--study-size", metavar="N", type=int, default=512, help="their rows and columns; default: 512")
+    child.add_argument(
+        "--study-size",
+        metavar="N",
+        type=values.whole_number("--study-size"),
+        default=512,
+        help="their rows and columns; default: 512",
+    )
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     child = command("demo", "segment", "make a synthetic chest CT, segment it and say where the report lies")
@@ -132,13 +157,18 @@ def build_parser() -> argparse.ArgumentParser:
         help="pictures, nifti, nnunet, medseg, covid-semiseg, manifest or phantom; else found",
     )
     child.add_argument(
-        "--map", metavar="LABEL=CLASS", type=_pair, action="append", default=[],
+        "--map", metavar="LABEL=CLASS", type=values.pair, action="append", default=[],
         help="a label's name or number in the files -> a class of the schema, or background; may be repeated",
     )  # fmt: skip
-    child.add_argument("--window", metavar="LOW,HIGH", type=_window, help="grey window of files that are not in HU")
+    child.add_argument(
+        "--window", metavar="LOW,HIGH", type=values.window, help="grey window of files that are not in HU"
+    )
     child.add_argument("--grey", action="store_true", help="take the intensities as grey levels, 0 to 255")
     child.add_argument(
-        "--near-duplicate", metavar="R", type=_correlation, help="correlation from which slices count as one patient's"
+        "--near-duplicate",
+        metavar="R",
+        type=values.correlation,
+        help="correlation from which slices count as one patient's",
     )
     child.add_argument("--patients", metavar="N", type=int, help="of --layout phantom alone; default: 20")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -196,7 +226,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     for side, option in (("predictions", "--values"), ("labels", "--label-values")):
         child.add_argument(
-            option, metavar="OLD=NEW", type=_numbers, action="append", default=[],
+            option, metavar="OLD=NEW", type=values.pair_of_numbers, action="append", default=[],
             help=f"a number in the {side} -> its number in the schema; may be repeated",
         )  # fmt: skip
     child.add_argument(
@@ -264,101 +294,8 @@ def with_joined_values(words: list[str]) -> list[str]:
     """
     for place in range(len(words) - 2):
         if words[place] == "--dates" and re.fullmatch(r"\d{4}-\d{2}-\d{2},?", words[place + 2]):
-            _dates(" ".join(words[place + 1 : place + 3]))
+            values.dates(" ".join(words[place + 1 : place + 3]))
     for place in range(len(words) - 2, -1, -1):
         if words[place] == "--window" and words[place + 1][:2].lstrip("-")[:1].isdigit():
             words[place : place + 2] = [f"--window={words[place + 1]}"]
     return words
-
-
-def _window(text: str) -> tuple[float, float]:
-    try:
-        low, high = (float(part) for part in text.split(","))
-        if math.isfinite(low) and math.isfinite(high) and low < high:
-            return low, high
-    except ValueError:
-        pass
-    raise OptionError(
-        "the window cannot be used",
-        got=f"--window {text}",
-        expected="LOW,HIGH: two numbers parted by a comma, the lower one first",
-        do="for a lung window in HU: --window -1350,150",
-    )
-
-
-def _slices(text: str) -> tuple[int, int]:
-    try:
-        carina, veins = (int(part) for part in text.split(","))
-        if carina >= veins >= 1:
-            return carina, veins
-    except ValueError:
-        pass
-    raise OptionError(
-        "the slices of the zones cannot be used",
-        got=f"--zone-slices {text}",
-        expected="CARINA,VEINS: two slice numbers from the feet, the veins not above the carina",
-        do="take the numbers from the report's overview, for instance --zone-slices 181,154",
-    )
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    try:
-        counts = tuple(int(part) for part in text.split(",") if part)
-        if all(count >= 1 for count in counts):
-            return counts
-    except ValueError:
-        pass
-    raise OptionError(
-        "the studies cannot be made",
-        got=f"--slices {text}",
-        expected="numbers of slices from 1 on, parted by commas; an empty text for no study",
-        do="for instance --slices 10,100",
-    )
-
-
-def _dates(text: str) -> tuple[datetime.date, ...]:
-    try:
-        return tuple(datetime.date.fromisoformat(part.strip()) for part in text.split(","))
-    except ValueError as error:
-        raise OptionError(
-            "the dates cannot be used",
-            got=f"--dates {text}",
-            expected="a date for each result, year-month-day",
-            do="write them as one word, parted by commas without blanks: --dates 2024-03-01,2024-03-08",
-        ) from error
-
-
-def _correlation(text: str) -> float:
-    try:
-        if 0 < float(text) <= 1:
-            return float(text)
-    except ValueError:
-        pass
-    raise OptionError(
-        "the correlation cannot be used",
-        got=f"--near-duplicate {text}",
-        expected="a number above 0, at most 1",
-        do="for example --near-duplicate 0.9",
-    )
-
-
-def _pair(text: str) -> tuple[str, str]:
-    old, sign, new = text.partition("=")
-    if not (old and sign and new):
-        raise OptionError(
-            "the mapping cannot be used",
-            got=text,
-            expected="LABEL=CLASS",
-            do="for example --map effusion=background",
-        )
-    return old.strip(), new.strip()
-
-
-def _numbers(text: str) -> tuple[int, int]:
-    try:
-        old, new = (int(part) for part in text.split("="))
-    except ValueError as error:
-        raise OptionError(
-            "the mapping cannot be used", got=text, expected="OLD=NEW, two numbers", do="for example --values 255=1"
-        ) from error
-    return old, new

@@ -10,13 +10,14 @@ from msdnet.files import whole_file
 from msdnet.networks.folding import fold
 from msdnet.prediction.engines.choice import check_engine
 from msdnet.prediction.engines.onnx_form import to_onnx
+from msdnet.prediction.engines.packages import import_onnx
 from msdnet.weights import Card, load_weights
 
 CARD_KEY = "msdnet_card"
 _CONTRACT = (
-    "images: float32 (batch, 1, height, width), grey 0..1 less `mean` over `std` of the card's preprocessing, where a "
-    "CT in HU becomes grey by its window_hu. logits: float32 (batch, classes, height, width), classes as in the card's "
-    "schema, background first. Research use. Not a medical device."
+    "images: float32 (batch, 1, height, width) of 32 x 32 pixels or more, grey 0..1 less `mean` over `std` of the "
+    "card's preprocessing, where a CT in HU becomes grey by its window_hu. logits: float32 (batch, classes, height, "
+    "width), classes as in the card's schema, background first. Research use. Not a medical device."
 )
 
 
@@ -34,8 +35,7 @@ def export_onnx(path: Path, weights: str | Path | None = None, *, precision: str
         MissingExtraError: if a package is not installed.
     """
     check_engine("onnxruntime", precision)
-    import onnx
-
+    onnx = import_onnx()
     network, card = load_weights(weights)
     form = to_onnx(fold(network), card.preprocessing.size)
     if precision == "int8":

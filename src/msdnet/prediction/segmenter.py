@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from msdnet.labels import LabelSchema
@@ -52,7 +53,7 @@ class Segmentation:
         repeatability: How far each class's area moves with the technique alone; empty where there is no lesion, or no
             volume to be compared with another scan's.
         engine: What computed the network, and how precisely.
-        network_seconds: What that took for one look at every slice.
+        network_seconds: What that took for the looks that made the labels: one at every slice, four with flips.
     """
 
     scan: Scan
@@ -217,6 +218,8 @@ class _Clocked:
     def __call__(self, images: Tensor) -> Tensor:
         start = time.perf_counter()
         logits = self.compute(images)
+        if logits.is_cuda:
+            torch.cuda.synchronize()
         self.seconds += time.perf_counter() - start
         return logits
 

@@ -80,17 +80,25 @@ class Timing:
 
 
 def time_contender(
-    contender: Contender, device: torch.device, *, size: int, batch: int, repeats: int
+    contender: Contender,
+    device: torch.device,
+    *,
+    size: int,
+    batch: int,
+    repeats: int,
+    leave_out: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Timing]:
     """The contender's times, in plain torch first; engines that are not here, or cannot compute it, are left out.
 
     Args:
         contender: The network.
         device: Where it computes.
-        size: Rows and columns of a slice.
+        size: Rows and columns of a slice, a multiple of 32.
         batch: Slices at a time.
         repeats: Timed calls; the first, before them, is not counted.
+        leave_out: Called with what is left out, and why.
     """
+    settings = Preprocessing(size=size)
     torch.manual_seed(0)
     network = build_network(contender.network, num_classes=NUM_CLASSES, **contender.arguments)
     network.eval().requires_grad_(False)
@@ -107,8 +115,9 @@ def time_contender(
             if precision == "int8" and not (contender.int8 and engine == "openvino"):
                 continue
             try:
-                compute, _ = build_engine(folded, Preprocessing(size=size), device, engine=engine, precision=precision)
-            except (OptionError, MissingExtraError):
+                compute, _ = build_engine(folded, settings, device, engine=engine, precision=precision)
+            except (OptionError, MissingExtraError) as error:
+                leave_out(f"{contender.title} in {engine} {precision}: {str(error).splitlines()[0]}")
                 continue
             yield Timing(*facts, engine, precision, *_time(compute, images, repeats))
 

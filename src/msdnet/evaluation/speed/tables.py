@@ -25,6 +25,7 @@ def write_benchmark(
     timings: Sequence[Timing],
     stages: Sequence[StageTiming],
     studies: Sequence[StudyTiming],
+    left_out: Sequence[str] = (),
 ) -> None:
     """Writes benchmark.json, benchmark.md, and benchmark.png where networks were timed.
 
@@ -35,6 +36,7 @@ def write_benchmark(
         timings: Of the networks.
         stages: Of the first one of them.
         studies: Of whole studies.
+        left_out: What was not timed, and why, one line each.
     """
     folder.mkdir(parents=True, exist_ok=True)
     record = {
@@ -44,12 +46,15 @@ def write_benchmark(
             name: [dataclasses.asdict(row) for row in rows]
             for name, rows in (("networks", timings), ("stages", stages), ("studies", studies))
         },
+        "left_out": list(left_out),
     }
     (folder / "benchmark.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     parts = [_head(machine, settings)]
     if timings:
         parts += ["## Networks", _networks(timings)]
         _draw(timings, folder / "benchmark.png")
+    if left_out:
+        parts += ["Not timed:\n\n" + "\n".join(f"- {line}" for line in left_out)]
     if stages:
         parts += ["## Where the time goes", _stages(stages, machine, settings)]
     if studies:

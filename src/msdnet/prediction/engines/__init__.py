@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from msdnet.errors import OptionError
+from msdnet.errors import MissingExtraError, OptionError
 from msdnet.prediction.engines.choice import ENGINES, PLAIN, EngineChoice, check_engine
 from msdnet.prediction.engines.processor import read_processor
 
@@ -45,7 +45,7 @@ def build_engine(
 
     Raises:
         OptionError: if they don't go together, or this processor has no such arithmetic.
-        MissingExtraError: if the engine is not installed.
+        MissingExtraError: if the engine is not installed, or its package is broken.
     """
     from msdnet.prediction.engines.choice import choose_engine
 
@@ -54,7 +54,7 @@ def build_engine(
     if choice.engine != "torch":
         try:
             return _of_onnx(network, settings, choice), choice
-        except OptionError:  # it has no ONNX form
+        except (OptionError, MissingExtraError):  # it has no ONNX form, or a package is broken
             if engine != "auto" or choice.precision == "int8":
                 raise
             choice = EngineChoice("torch", choice.precision)

@@ -13,6 +13,7 @@ import numpy as np
 from msdnet.config import Preprocessing
 from msdnet.data.phantom import make_phantom
 from msdnet.prediction.engines.onnx_form import IMAGES
+from msdnet.prediction.engines.packages import import_onnx, import_onnxruntime
 from msdnet.prediction.field_of_view import find_field_of_view
 from msdnet.slices import fit, normalise, to_grey
 
@@ -32,7 +33,7 @@ def quantise(form: bytes, settings: Preprocessing) -> bytes:
         form: The model in float32.
         settings: Of its input.
     """
-    import onnx
+    onnx, _ = import_onnx(), import_onnxruntime()
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Slices(CalibrationDataReader):  # type: ignore[misc]

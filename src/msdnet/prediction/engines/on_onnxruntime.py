@@ -7,6 +7,7 @@ from torch import Tensor
 
 from msdnet.prediction.engines import Engine
 from msdnet.prediction.engines.onnx_form import IMAGES, LOGITS
+from msdnet.prediction.engines.packages import import_onnxruntime
 
 
 def onnxruntime_engine(form: bytes) -> Engine:
@@ -15,9 +16,7 @@ def onnxruntime_engine(form: bytes) -> Engine:
     Args:
         form: The model, in float32 or quantised.
     """
-    import onnxruntime
-
-    onnxruntime.disable_telemetry_events()  # its builds for Windows have some
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(form, options, providers=["CPUExecutionProvider"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,7 @@ import torch
 from torch import Tensor
 
 from msdnet.prediction.engines import Engine
-
-_TELLS_ITS_MAKER = "openvino_telemetry"
+from msdnet.prediction.engines.packages import import_openvino
 
 
 def openvino_engine(form: bytes, precision: str) -> Engine:
@@ -25,7 +23,7 @@ def openvino_engine(form: bytes, precision: str) -> Engine:
         form: The model; quantised for "int8".
         precision: "f32", "bf16" or "int8"; what int8 leaves out is computed in float32.
     """
-    core = _import_openvino().Core()
+    core = import_openvino().Core()
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "PERFORMANCE_HINT": "LATENCY",
@@ -49,17 +47,3 @@ def openvino_engine(form: bytes, precision: str) -> Engine:
         return torch.from_numpy(logits[:batch].copy())  # the next call writes where these lie
 
     return compute
-
-
-def _import_openvino() -> Any:
-    """OpenVINO without its telemetry, which would tell its maker of every import: nothing leaves this machine."""
-    modules: dict[str, Any] = sys.modules
-    before = modules.get(_TELLS_ITS_MAKER)
-    modules[_TELLS_ITS_MAKER] = None  # as if it were not installed
-    try:
-        import openvino
-    finally:
-        del modules[_TELLS_ITS_MAKER]
-        if before is not None:
-            modules[_TELLS_ITS_MAKER] = before
-    return openvino

@@ -28,6 +28,9 @@ def to_onnx(network: nn.Module, size: int) -> bytes:
     Raises:
         OptionError: if ONNX lacks one of its operations.
     """
+    for module in network.modules():
+        if _has_no_form(module):  # told before the exporter, which prints the whole graph of what it cannot express
+            raise _refusal(network, str(module))
     axes = {0: "batch", 2: "height", 3: "width"}
     example = torch.zeros(2, 1, size, size)  # two: with a batch of one, the batch would be fixed
     form = io.BytesIO()
@@ -46,10 +49,21 @@ def to_onnx(network: nn.Module, size: int) -> bytes:
                 opset_version=OPSET,
             )
         except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError) as error:  # the tracer's own, too
-            raise OptionError(
-                f"{type(network).__name__} has no ONNX form",
-                got=str(error).splitlines()[0],
-                expected="a network of operations that ONNX has",
-                do="use --engine torch",
-            ) from error
+            raise _refusal(network, str(error).splitlines()[0][:200]) from error
     return form.getvalue()
+
+
+def _has_no_form(module: nn.Module) -> bool:
+    """Unpooling, and pooling into a grid whose cells vary with the size of the image."""
+    if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+        return module.output_size not in (1, (1, 1))
+    return isinstance(module, nn.MaxUnpool2d)
+
+
+def _refusal(network: nn.Module, got: str) -> OptionError:
+    return OptionError(
+        f"{type(network).__name__} has no ONNX form",
+        got=got,
+        expected="a network of operations that ONNX has",
+        do="segment with --engine torch; for other programs: msdnet export --bundle",
+    )
