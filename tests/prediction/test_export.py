@@ -65,6 +65,20 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path, capsys: pytest
     assert "msdnet.onnx" in capsys.readouterr().err
 
 
+def test_a_file_of_another_kind_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "card.json").write_text("{}")
+    assert cli.main(["export", "-o", str(tmp_path / "card.json")]) == 2
+    assert "ends in .onnx" in capsys.readouterr().err
+    assert (tmp_path / "card.json").read_text() == "{}"
+
+
+def test_a_bundle_goes_into_no_folder_of_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").touch()
+    assert cli.main(["export", "--bundle", "-o", str(tmp_path)]) == 2
+    assert "notes.txt" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("monai", reason="needs MONAI: pip install 'msdnet[train]'")

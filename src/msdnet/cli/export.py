@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from msdnet.errors import OptionError
 
@@ -23,17 +24,18 @@ def export(arguments: argparse.Namespace) -> int:
                 expected="--bundle alone",
                 do="leave --precision out, or --bundle for ONNX",
             )
+        _check_bundle(arguments.out)
         from msdnet.prediction.bundle import export_bundle
 
         card = export_bundle(arguments.out, arguments.weights)
     else:
         check_engine("onnxruntime", arguments.precision)
-        if arguments.out.is_dir():
+        if arguments.out.is_dir() or arguments.out.suffix != ".onnx":
             raise OptionError(
-                "the file to write is a folder",
+                "the file to write is a folder" if arguments.out.is_dir() else "the file to write is not named as ONNX",
                 got=str(arguments.out),
-                expected="the name of a file",
-                do=f"for instance -o {arguments.out / 'msdnet.onnx'}",
+                expected="the name of a file that ends in .onnx; one that is there is replaced",
+                do=f"for instance -o {arguments.out / 'msdnet.onnx' if arguments.out.is_dir() else 'msdnet.onnx'}",
             )
         from msdnet.prediction.export import export_onnx
 
@@ -45,3 +47,14 @@ def export(arguments: argparse.Namespace) -> int:
         else:
             print("Note: give OpenVINO fixed sizes; with free ones it has been seen to compute wrong logits")
     return 0
+
+
+def _check_bundle(out: Path) -> None:
+    """Refuses a folder with anything but an earlier bundle in it."""
+    if out.is_dir() and any(out.iterdir()) and not (out / "configs" / "metadata.json").is_file():
+        raise OptionError(
+            "the folder of the bundle holds other files",
+            got=", ".join(sorted(entry.name for entry in out.iterdir())[:3]) + f" in {out}",
+            expected="a new folder, an empty one, or an earlier bundle",
+            do="choose another folder with -o",
+        )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _AXES = ("slice", "row", "column")
 _LIBRARIES = ("torch", "timm", "numpy", "highdicom", "pydicom", "nibabel")
+_OF_ENGINES = {"torch": (), "openvino": ("openvino", "onnx"), "onnxruntime": ("onnxruntime", "onnx")}
+_OF_INT8 = ("onnxruntime", "onnx")
 
 
 def write_run_record(
@@ -84,7 +86,7 @@ def write_run_record(
         "discarded_voxels": segmentation.discarded_voxels,
         "notes": list(notes),
         "files": {**files, "run": RUN_RECORD},
-        **software(_LIBRARIES),
+        **software((*_LIBRARIES, *_libraries_of_engine(segmentation))),
     }
     if acquisition is not None:
         told = dataclasses.asdict(acquisition)
@@ -119,6 +121,11 @@ def peak_memory_mb() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
+
+
+def _libraries_of_engine(segmentation: Segmentation) -> tuple[str, ...]:
+    engine = segmentation.engine
+    return _OF_ENGINES.get(engine.engine, ()) + (_OF_INT8 if engine.precision == "int8" else ())
 
 
 def _spacing_mm(scan: Scan, spacing: Sequence[float]) -> dict[str, float | None]:

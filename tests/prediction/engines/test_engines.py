@@ -76,6 +76,33 @@ def test_logits_stay_what_they_were_when_more_are_computed(engine: str) -> None:
     assert torch.equal(first, kept)
 
 
+def test_openvino_compiles_a_size_once_though_others_come_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    _needs("openvino")
+    from msdnet.prediction.engines import on_openvino
+
+    compiled: list[list[int]] = []
+    openvino = on_openvino.import_openvino()
+
+    class Core(openvino.Core):  # type: ignore[misc, name-defined]
+        def compile_model(self, model: Any, *settings: Any) -> Any:
+            compiled.append(list(model.input().shape))
+            return super().compile_model(model, *settings)
+
+    monkeypatch.setattr(openvino, "Core", Core)
+    compute, _ = build_engine(fold(_network()), SETTINGS, CPU, engine="openvino", precision="f32")
+    sizes = 64, 96, 32
+    for _ in range(2):
+        for size in sizes:
+            compute(_images(2, 1, size, size))
+    assert compiled == [[2, 1, size, size] for size in sizes]
+    compute(_images(1, 1, 64, 64))  # filled up
+    assert len(compiled) == 3
+    compute(_images(3, 1, 64, 64))
+    compute(_images(2, 1, 128, 128))  # instead of what was used the longest time ago: 96
+    compute(_images(2, 1, 32, 32))
+    assert compiled[3:] == [[3, 1, 64, 64], [2, 1, 128, 128]]
+
+
 WITHOUT_ONNX = ("segnet", "pspnet", "upernet")  # unpooling, and pooling into grids of a size that varies
 
 

@@ -11,17 +11,23 @@ from torch import Tensor
 from msdnet.prediction.engines import Engine
 from msdnet.prediction.engines.packages import import_openvino
 
+KEPT = 3
+"""Compiled models that are kept: a study has slices of one size, and looks at some of them larger and smaller."""
+
 
 def openvino_engine(form: bytes, precision: str) -> Engine:
     """An ONNX model compiled for this CPU, with as many threads as torch has.
 
-    It is compiled for the size of the images at hand, and anew when that changes or a batch is larger than any before:
-    models with free sizes gave wrong logits on their first images of a size (OpenVINO 2026.4.1). A smaller batch is
-    filled up.
+    It is compiled for the size of the images at hand, and for each of the last few sizes kept: models with free sizes
+    gave wrong logits on their first images of a size (OpenVINO 2026.4.1). A batch that is larger than any before of its
+    size has it compiled anew; a smaller one is filled up.
 
     Args:
         form: The model; quantised for "int8".
         precision: "f32", "bf16" or "int8"; what int8 leaves out is computed in float32.
+
+    Raises:
+        MissingExtraError: if OpenVINO cannot be imported.
     """
     core = import_openvino().Core()
     settings = {
@@ -29,19 +35,22 @@ def openvino_engine(form: bytes, precision: str) -> Engine:
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
-    prepared: tuple[int, ...] = ()
-    request: Any = None
+    compiled: dict[tuple[int, ...], tuple[int, Any]] = {}  # size -> batch and request, the last used last
+
+    def compile_for(batch: int, size: tuple[int, ...]) -> tuple[int, Any]:
+        while len(compiled) >= KEPT:
+            del compiled[next(iter(compiled))]
+        model = core.read_model(form)
+        model.reshape([batch, *size])
+        return batch, core.compile_model(model, "CPU", settings).create_infer_request()
 
     def compute(images: Tensor) -> Tensor:
-        nonlocal prepared, request
-        batch, *rest = images.shape
-        if rest != list(prepared[1:]) or batch > prepared[0]:
-            request = None  # frees the one before
-            prepared = (batch, *rest)
-            model = core.read_model(form)
-            model.reshape(list(prepared))
-            request = core.compile_model(model, "CPU", settings).create_infer_request()
-        filled = np.zeros(prepared, dtype=np.float32)
+        batch, size = len(images), tuple(images.shape[1:])
+        room, request = compiled.pop(size, (0, None))
+        if batch > room:
+            room, request = compile_for(batch, size)
+        compiled[size] = room, request
+        filled = np.zeros((room, *size), dtype=np.float32)
         filled[:batch] = images.numpy()
         logits = request.infer([filled])[0]
         return torch.from_numpy(logits[:batch].copy())  # the next call writes where these lie
