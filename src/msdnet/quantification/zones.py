@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from skimage.morphology import convex_hull_image
 
 from msdnet.errors import OptionError
+from msdnet.morphology import box_around, convex_hull
 from msdnet.prediction.field_of_view import COARSE_MM
 from msdnet.quantification.lungs import LEFT, RIGHT
 from msdnet.threads import map_in_threads
@@ -106,7 +106,7 @@ def find_shells(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
 def _shells_of(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
     step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
     coarse = sides[:, ::step, ::step] > 0
-    hulls = np.stack(map_in_threads(lambda plane: convex_hull_image(plane) if plane.any() else plane, coarse))
+    hulls = np.stack(map_in_threads(convex_hull, coarse))
     coarse_mm = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
     padded = np.pad(hulls, ((0, 0), (1, 1), (1, 1)))  # what the picture cuts off counts as wall; the scan's ends do not
     depth = ndimage.distance_transform_edt(padded, sampling=coarse_mm)[:, 1:-1, 1:-1]
@@ -117,5 +117,5 @@ def _shells_of(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
 
 def _around(mask: Array) -> tuple[slice, ...]:
     """The box around what is set, with a slice more at either end, since there the body goes on."""
-    [box] = ndimage.find_objects(mask.astype(np.uint8))
-    return slice(max(0, box[0].start - 1), box[0].stop + 1), *box[1:]
+    slices, *plane = box_around(mask)
+    return slice(max(0, slices.start - 1), slices.stop + 1), *plane

@@ -126,7 +126,7 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
         if reference != scan.source.datasets[index].SOPInstanceUID:
             raise _misplaced(path, f"a frame on slice {index + 1} that references another", "its own slice")
         identification = _group(groups, shared, "SegmentIdentificationSequence")
-        labels[index][frame > 0] = int(identification.ReferencedSegmentNumber)
+        np.copyto(labels[index], np.uint8(identification.ReferencedSegmentNumber), where=frame > 0)
     return labels
 
 
