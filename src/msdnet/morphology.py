@@ -64,9 +64,7 @@ def fill_holes(plane: Array) -> Array:
 
 
 def convex_hull(plane: Array) -> Array:
-    """As `skimage.morphology.convex_hull_image`: pixels in the hull of all pixels' corners, which lie half-way to the
-    next; (H, W) bool.
-    """
+    """As `skimage.morphology.convex_hull_image`: the hull of what is set, pixels being rhombs; (H, W) bool."""
     hull = np.zeros(plane.shape, dtype=bool)
     rows = np.flatnonzero(plane.any(axis=1))
     if not len(rows):

@@ -169,7 +169,10 @@ def discard_outside(labels: Array, cavity: Array) -> Array:
     sizes, inside = (np.bincount(pieces[chosen], minlength=count + 1) for chosen in (marked, marked & within))
     mostly_outside = inside < MOSTLY * sizes
     for piece, out, allowed in zip(pieces, kept[box], within, strict=True):
-        parts, _ = ndimage.label(mostly_outside[piece])
+        unlikely = mostly_outside[piece]
+        if not unlikely.any():
+            continue
+        parts, _ = ndimage.label(unlikely)
         cut = np.unique(parts[~allowed])
         out[np.isin(parts, cut[cut > 0])] = 0
     return kept
