@@ -150,6 +150,8 @@ def _closed(lung: Array, middle: float, spacing_mm: tuple[float, float, float], 
 def _beside(lesions: Array, lung: Array, middle: float, spacing_mm: tuple[float, float, float]) -> Array:
     """The lesions that touch lung, in connected pieces; where one lung has hardly any air, all on its side."""
     place = box_around(lesions, margin=1)
+    if not lesions[place].size:
+        return lesions
     labels, count = ndimage.label(lesions[place], structure=np.ones((3, 3, 3)))
     keep = np.zeros(count + 1, dtype=bool)
     keep[labels[_widened(lung[place], min(spacing_mm[1:]), spacing_mm)]] = True

@@ -19,6 +19,9 @@ Array = np.ndarray[Any, Any]
 PERIPHERAL_MM = 20.0
 """What lies nearer to the chest wall is peripheral."""
 
+BLOCK = 100
+"""Distances are found on so many slices at a time."""
+
 OUTSIDE, PERIPHERAL, CENTRAL = 0, 1, 2
 LOWER, MIDDLE, UPPER = 0, 1, 2
 LEVELS = ("lower", "middle", "upper")
@@ -109,10 +112,23 @@ def _shells_of(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
     hulls = np.stack(map_in_threads(convex_hull, coarse))
     coarse_mm = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
     padded = np.pad(hulls, ((0, 0), (1, 1), (1, 1)))  # what the picture cuts off counts as wall; the scan's ends do not
-    depth = ndimage.distance_transform_edt(padded, sampling=coarse_mm)[:, 1:-1, 1:-1]
-    shells = np.where(depth <= PERIPHERAL_MM, PERIPHERAL, CENTRAL).astype(np.uint8)
+    near_wall = _near_outside(padded, coarse_mm, PERIPHERAL_MM)[:, 1:-1, 1:-1]
+    shells = np.where(near_wall, np.uint8(PERIPHERAL), np.uint8(CENTRAL))
     full = shells.repeat(step, axis=1).repeat(step, axis=2)[:, : sides.shape[1], : sides.shape[2]]
-    return np.where(sides > 0, full, OUTSIDE).astype(np.uint8)
+    return np.where(sides > 0, full, np.uint8(OUTSIDE))
+
+
+def _near_outside(mask: Array, spacing_mm: tuple[float, float, float], mm: float) -> Array:
+    """What is no further than so many millimetres from what is not set; (S, H, W) bool.
+
+    A block of slices at a time, each with what is so near: distances take 48 bytes a voxel while they are found.
+    """
+    near, reach = np.empty_like(mask), 1 + int(mm / spacing_mm[0])
+    for first in range(0, len(mask), BLOCK):
+        start, stop = max(0, first - reach), first + BLOCK
+        depth = ndimage.distance_transform_edt(mask[start : stop + reach], sampling=spacing_mm)
+        near[first:stop] = depth[first - start : stop - start] <= mm
+    return near
 
 
 def _around(mask: Array) -> tuple[slice, ...]:
