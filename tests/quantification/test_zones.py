@@ -62,3 +62,13 @@ def test_shells_are_numbered_from_the_wall_right_lung_first() -> None:
     sides = np.array([[[1, 1, 0, 2, 2]]], np.uint8)
     shells = np.array([[[PERIPHERAL, CENTRAL, OUTSIDE, CENTRAL, PERIPHERAL]]], np.uint8)
     assert number_shells(sides, shells).tolist() == [[[1, 2, 0, 4, 3]]]
+
+
+def test_shells_are_the_same_however_many_slices_are_looked_at_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = np.zeros((40, 60, 90), dtype=np.uint8)
+    sides[6:36, 5:55, 4:40], sides[3:30, 8:50, 48:86] = RIGHT, LEFT
+    whole = find_shells(sides, (2.5, 1.5, 1.5))
+    assert {0, 1, 2} == set(np.unique(whole))
+    for block in (1, 7, 39):
+        monkeypatch.setattr("msdnet.quantification.zones.BLOCK", block)
+        np.testing.assert_array_equal(find_shells(sides, (2.5, 1.5, 1.5)), whole)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from skimage.morphology import convex_hull_image
 
 from msdnet.config import Preprocessing
+from msdnet.morphology import box_around, convex_hull, dilate, disk, erode, fill_holes
 from msdnet.threads import map_in_threads
 
 Array = np.ndarray[Any, Any]
@@ -108,26 +108,27 @@ def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Prep
     pure air of room, trachea, stomach and bowel.
     """
     radius = max(1, round(COUCH_GAP_MM / spacing_mm[1]))
-    disk = _disk(radius)
+    near = disk(radius)
 
     def find(plane: Array) -> tuple[Array, Array]:
-        body = _find_body(plane, disk)
+        body = _find_body(plane, near)
         air = plane < settings.lung_below_hu
-        found = air & ndimage.binary_fill_holes(body)
+        found = air & fill_holes(body)
         _keep_lung(plane, found, settings.pure_air_hu)
-        found |= _lung_at_the_edge(plane, air & ~found, body, disk, settings.pure_air_hu)
+        found |= _lung_at_the_edge(plane, air & ~found, body, near, settings.pure_air_hu)
         return found, (body | found).sum(axis=0)
 
     planes, columns = zip(*map_in_threads(find, hu), strict=True)
     inside, body_columns = np.stack(planes), np.sum(columns, axis=0)
-    labels, count = ndimage.label(inside)
     middle = float(np.average(np.arange(hu.shape[2]), weights=body_columns)) if body_columns.any() else 0.0
-    if count == 0:
-        return inside, middle
-    sizes = np.bincount(labels[inside])
-    keep = sizes >= MIN_SHARE_OF_LARGEST * sizes.max()
-    keep[0] = False
-    return np.asarray(keep[labels]), middle
+    place = inside[box_around(inside)]
+    labels, count = ndimage.label(place)
+    if count:
+        sizes = np.bincount(labels[place])
+        keep = sizes >= MIN_SHARE_OF_LARGEST * sizes.max()
+        keep[0] = False
+        place[:] = keep[labels]
+    return inside, middle
 
 
 def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, float], margin_mm: float) -> Array:
@@ -140,14 +141,13 @@ def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, flo
     areas = np.stack([lungs[:, :, side].sum(axis=(1, 2)) for side in sides])
     larger = areas.max(axis=0)
     both = lungs | (_mirror(lungs, middle) & (larger > TIP_BELOW * larger.max())[:, None, None])
-    disk = _disk(max(1, round(margin_mm / spacing_mm[1])))
+    margin = disk(max(1, round(margin_mm / spacing_mm[1])))
 
     def widen(plane: Array) -> Array:
         hull = np.zeros_like(plane)
         for side in sides:
-            if plane[:, side].any():
-                hull[:, side] = convex_hull_image(plane[:, side])
-        return np.asarray(ndimage.binary_dilation(hull, disk)) if hull.any() else hull
+            hull[:, side] = convex_hull(plane[:, side])
+        return dilate(hull, margin) if hull.any() else hull
 
     return np.stack(map_in_threads(widen, both))
 
@@ -169,7 +169,10 @@ def discard_outside(labels: Array, cavity: Array) -> Array:
     sizes, inside = (np.bincount(pieces[chosen], minlength=count + 1) for chosen in (marked, marked & within))
     mostly_outside = inside < MOSTLY * sizes
     for piece, out, allowed in zip(pieces, kept[box], within, strict=True):
-        parts, _ = ndimage.label(mostly_outside[piece])
+        unlikely = mostly_outside[piece]
+        if not unlikely.any():
+            continue
+        parts, _ = ndimage.label(unlikely)
         cut = np.unique(parts[~allowed])
         out[np.isin(parts, cut[cut > 0])] = 0
     return kept
@@ -190,25 +193,25 @@ def cut_share(areas: Array, slice_mm: float) -> float:
     return missing / (float(areas.sum()) + missing) if np.isfinite(missing) else 1.0
 
 
-def _find_body(plane: Array, disk: Array) -> Array:
+def _find_body(plane: Array, near: Array) -> Array:
     """The patient's tissue in one slice: the largest piece once thin bridges to the couch are cut."""
     tissue = plane > BODY_ABOVE_HU
-    labels, count = ndimage.label(ndimage.binary_opening(tissue, disk))
+    labels, count = ndimage.label(dilate(erode(tissue, near), near))
     if count == 0:
         return np.zeros_like(tissue)
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    return np.asarray(tissue & ndimage.binary_dilation(largest, disk))  # chest wall thinner than the disk, too
+    return np.asarray(tissue & dilate(largest, near))  # chest wall thinner than the disk, too
 
 
 def _keep_lung(plane: Array, air: Array, pure_air_hu: float) -> None:
     """Takes trachea, stomach and bowel out of one slice's air, in place."""
     labels, count = ndimage.label(air)
     if count:
-        medians = np.asarray(ndimage.median(plane, labels, np.arange(1, count + 1)))
+        medians = np.asarray(ndimage.median(plane[air], labels[air], np.arange(1, count + 1)))
         air &= np.concatenate([[False], medians > pure_air_hu])[labels]
 
 
-def _lung_at_the_edge(plane: Array, air: Array, body: Array, disk: Array, pure_air_hu: float) -> Array:
+def _lung_at_the_edge(plane: Array, air: Array, body: Array, near: Array, pure_air_hu: float) -> Array:
     """Air that the picture's edge cuts, yet is lung: brighter than pure air, and bordered mostly by the body.
 
     Where a scanner's room air is as bright as lung, a piece of it holds two corners of the picture and lies outside the
@@ -223,11 +226,11 @@ def _lung_at_the_edge(plane: Array, air: Array, body: Array, disk: Array, pure_a
         piece = labels == index
         if np.median(plane[piece]) <= pure_air_hu:
             continue
-        near_body = ndimage.binary_dilation(body, disk) if near_body is None else near_body
+        near_body = dilate(body, near) if near_body is None else near_body
         rim = ndimage.binary_dilation(piece) & ~piece
         if not rim.any() or near_body[rim].mean() <= 0.6:
             continue
-        room = piece[[0, 0, -1, -1], [0, -1, 0, -1]].sum() >= 2 and convex_hull_image(body)[piece].mean() < IN_HULL
+        room = piece[[0, 0, -1, -1], [0, -1, 0, -1]].sum() >= 2 and convex_hull(body)[piece].mean() < IN_HULL
         if not room:
             found |= piece
     return found
@@ -243,10 +246,6 @@ def _mirror(lungs: Array, middle: float) -> Array:
 
 def _sides(middle: float) -> tuple[slice, slice]:
     return slice(0, int(middle) + 1), slice(int(middle) + 1, None)
-
-
-def _disk(radius: int) -> Array:
-    return np.asarray(np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius)
 
 
 def _extents(occupied: Array, slice_mm: float, settings: Preprocessing) -> Array:

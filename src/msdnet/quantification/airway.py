@@ -78,10 +78,12 @@ def _find_trachea(air: Array, middle: float, spacing_mm: tuple[float, float, flo
     for index in range(len(air) - 1, len(air) // 3, -1):
         labels, _ = ndimage.label(air[index])
         for number, place in enumerate(ndimage.find_objects(labels), start=1):
+            height, width = ((part.stop - part.start) * mm for part, mm in zip(place, spacing_mm[1:], strict=True))
+            if height * width < TRACHEA_MM2[0] or min(height, width) < 0.4 * max(height, width):
+                continue  # most pieces are a few pixels of noise
             piece = labels[place] == number
             area = piece.sum() * pixel_mm2
-            height, width = (n * mm for n, mm in zip(piece.shape, spacing_mm[1:], strict=True))
-            if not TRACHEA_MM2[0] <= area <= TRACHEA_MM2[1] or min(height, width) < 0.4 * max(height, width):
+            if not TRACHEA_MM2[0] <= area <= TRACHEA_MM2[1]:
                 continue
             rows, columns = np.nonzero(piece)
             row, column = place[0].start + int(np.median(rows)), place[1].start + int(np.median(columns))
@@ -90,8 +92,6 @@ def _find_trachea(air: Array, middle: float, spacing_mm: tuple[float, float, flo
                 found.append((index, row, column))
     if not found:
         return None
-    near = [
-        sum(abs(r - row) * spacing_mm[1] < 12 and abs(c - column) * spacing_mm[2] < 12 for _, r, c in found)
-        for _, row, column in found
-    ]
-    return found[int(np.argmax(near))]
+    places = np.array(found)[:, 1:]
+    far_mm = np.abs(places[:, None] - places) * spacing_mm[1:]  # (N, N, 2)
+    return found[int(np.argmax((far_mm < 12).all(axis=2).sum(axis=1)))]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from msdnet.labels import ANY_LESION, LabelSchema
+from msdnet.morphology import box_around
 from msdnet.quantification.aeration import measure_aeration
 from msdnet.quantification.lung_checks import LungFindings, check_lungs
 from msdnet.quantification.lungs import LEFT, RIGHT, Lungs
@@ -156,9 +157,7 @@ def measure_lungs(
     names: dict[str, Array] = {c.name: np.array([c.index]) for c in schema.classes}
     if len(names) > 1:
         names[ANY_LESION] = np.arange(1, schema.num_classes)
-    lesions: dict[str, list[SingleLesion]] | None = None
-    if spacing_known:
-        lesions = {n: find_single_lesions(np.isin(labels, i), sides, shells, spacing_mm) for n, i in names.items()}
+    lesions = _find_lesions(labels, names, sides, shells, spacing_mm) if spacing_known else None
     findings = check_lungs(sides, counts, spacing_mm[0], voxel_ml)
     thirds = None if findings.cut else find_thirds(sides)  # of a height that is not known there is no third
     regions = [_measure(r, counts, names, lesions, voxel_ml) for r in all_regions(thirds, zones)]
@@ -194,10 +193,18 @@ def _measure_lobes(
 ) -> list[RegionMeasure]:
     nowhere = np.zeros_like(lobes)
     counts = count_regions(hu, labels, lobes, nowhere, num_labels)
-    lesions: dict[str, list[SingleLesion]] | None = None
-    if voxel_ml is not None:
-        lesions = {n: find_single_lesions(np.isin(labels, i), lobes, nowhere, spacing_mm) for n, i in names.items()}
+    lesions = None if voxel_ml is None else _find_lesions(labels, names, lobes, nowhere, spacing_mm)
     return [_measure(region, counts, names, lesions, voxel_ml) for region in lobe_regions()]
+
+
+def _find_lesions(
+    labels: Array, names: Mapping[str, Array], sides: Array, shells: Array, spacing_mm: tuple[float, float, float]
+) -> dict[str, list[SingleLesion]]:
+    """The single lesions of each name's numbers."""
+    slices, *plane = box_around(labels)  # the slices are counted: all those from the feet on stay
+    place = (slice(0, slices.stop), *plane)
+    labels, sides, shells = labels[place], sides[place], shells[place]
+    return {n: find_single_lesions(np.isin(labels, i), sides, shells, spacing_mm) for n, i in names.items()}
 
 
 def _measure(

@@ -14,6 +14,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from msdnet.config import Preprocessing
+from msdnet.morphology import box_around, dilate, disk, erode, fill_holes
 from msdnet.prediction.field_of_view import COARSE_MM, find_lungs
 from msdnet.quantification.airway import find_airway, find_carina
 from msdnet.threads import map_in_threads
@@ -42,6 +43,7 @@ WHITE_SHARE = 0.05
 """A lung with less than this share of the other's air is taken to be where lesions are marked on its side."""
 
 SHARE_OF_A_LUNG = 0.2
+CROSS, SQUARE = (ndimage.generate_binary_structure(2, connectivity) for connectivity in (1, 2))
 
 
 @dataclass(frozen=True)
@@ -106,13 +108,13 @@ def find_carina_in(hu: Array, spacing_mm: tuple[float, float, float]) -> int | N
 
 def _body(hu: Array, spacing_mm: tuple[float, float, float]) -> Array:
     """The patient with the air inside, slice by slice."""
-    iterations = max(1, round(4.0 / spacing_mm[1]))
+    near = ndimage.iterate_structure(CROSS, max(1, round(4.0 / spacing_mm[1])))
 
     def find(plane: Array) -> Array:
-        labels, count = ndimage.label(ndimage.binary_opening(plane > -300, iterations=iterations))
+        labels, count = ndimage.label(dilate(erode(plane > -300, near), near))
         if not count:
             return np.zeros(plane.shape, dtype=bool)
-        return np.asarray(ndimage.binary_fill_holes(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))))
+        return fill_holes(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
 
     return np.stack(map_in_threads(find, hu))
 
@@ -122,48 +124,61 @@ def _closed(lung: Array, middle: float, spacing_mm: tuple[float, float, float], 
 
     A notch lies outwards of the lung nearest to it; what lies inwards, such as the vessels of the hilum, stays out.
     """
-    whole = lung if lesions is None else lung | _beside(lesions, lung, middle, spacing_mm)
+    whole = lung.copy() if lesions is None else lung | _beside(lesions, lung, middle, spacing_mm)
+    around = disk(NOTCH_MM, spacing_mm[1:])
 
-    def close(plane: Array) -> Array:
-        if not plane.any():
-            return plane
-        plane = ndimage.binary_fill_holes(plane)
-        away = ndimage.distance_transform_edt(~plane, sampling=spacing_mm[1:])
-        grown = away <= NOTCH_MM
-        depth = ndimage.distance_transform_edt(np.pad(grown, 1, mode="edge"), sampling=spacing_mm[1:])[1:-1, 1:-1]
-        notch = (depth > NOTCH_MM) & ~plane
+    def close(plane: Array) -> None:
+        place = box_around(plane, margin=max(around.shape) // 2)
+        plane = plane[place]
+        if not plane.size:
+            return
+        closed = fill_holes(plane)
+        notch = erode(dilate(closed, around), around, outside=True) & ~closed
         if notch.any():
-            _, (rows, columns) = ndimage.distance_transform_edt(~plane, return_indices=True)
+            rows, columns = ndimage.distance_transform_edt(~closed, return_distances=False, return_indices=True)
             row, column = np.nonzero(notch)
-            centre = float(np.nonzero(plane)[0].mean())
-            outwards = (row - rows[notch]) * (row - centre) + (column - columns[notch]) * (column - middle)
+            centre = float(np.nonzero(closed)[0].mean())
+            from_middle = column + place[1].start - middle
+            outwards = (row - rows[notch]) * (row - centre) + (column - columns[notch]) * from_middle
             notch[row, column] = outwards > 0
-        return np.asarray(ndimage.binary_fill_holes(plane | notch))
+        plane[:] = fill_holes(closed | notch)
 
-    return np.stack(map_in_threads(close, whole))
+    map_in_threads(close, whole)
+    return whole
 
 
 def _beside(lesions: Array, lung: Array, middle: float, spacing_mm: tuple[float, float, float]) -> Array:
     """The lesions that touch lung, in connected pieces; where one lung has hardly any air, all on its side."""
-    labels, count = ndimage.label(lesions, structure=np.ones((3, 3, 3)))
-    touching = np.unique(labels[_widened(lung, min(spacing_mm[1:]), spacing_mm) & lesions])
+    place = box_around(lesions, margin=1)
+    if not lesions[place].size:
+        return lesions
+    labels, count = ndimage.label(lesions[place], structure=np.ones((3, 3, 3)))
     keep = np.zeros(count + 1, dtype=bool)
-    keep[touching[touching > 0]] = True
+    keep[labels[_widened(lung[place], min(spacing_mm[1:]), spacing_mm)]] = True
     beyond = np.arange(lung.shape[2]) > middle
     aerated = [lung[:, :, side].sum() for side in (~beyond, beyond)]
     for side, (own, other) in zip((~beyond, beyond), (aerated, aerated[::-1]), strict=True):
         if own < WHITE_SHARE * other:
-            keep |= np.bincount(labels[:, :, side].ravel(), minlength=count + 1) > 0
+            keep[labels[:, :, side[place[2]]]] = True
     keep[0] = False
-    return np.asarray(keep[labels])
+    kept = np.zeros_like(lesions)
+    kept[place] = keep[labels]
+    return kept
 
 
 def _separate(lung: Array, middle: float, column_mm: float) -> Array:
     """`RIGHT` and `LEFT`; lungs that touch are parted at a thin neck, wide ones in the middle. (S, H, W) bool."""
-    pieces, count = ndimage.label(lung)
     sides = np.zeros(lung.shape, dtype=np.uint8)
-    if count == 0:
-        return sides
+    place = box_around(lung, margin=1)  # depths count from the voxels around
+    if lung[place].size:
+        sides[place] = _sides_of(lung[place], middle - place[2].start, column_mm)
+    return sides
+
+
+def _sides_of(lung: Array, middle: float, column_mm: float) -> Array:
+    """As `_separate`, where there is lung."""
+    pieces, _ = ndimage.label(lung)
+    sides = np.zeros(lung.shape, dtype=np.uint8)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
     columns = np.arange(lung.shape[2])
@@ -181,7 +196,7 @@ def _separate(lung: Array, middle: float, column_mm: float) -> Array:
             order = (RIGHT, LEFT) if centres[0] < centres[1] else (LEFT, RIGHT)
             sides[halves == 1], sides[halves == 2] = order
             rest = lung & ~across
-    pieces, count = ndimage.label(rest)
+    pieces, _ = ndimage.label(rest)
     for number, place in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[place] == number
         column = place[2].start + float(np.nonzero(piece)[2].mean())
@@ -213,27 +228,25 @@ def _refined(hu: Array, sides: Array, airway: Array, step: int, labels: Array | 
     """The coarse lungs with the surface that the scan's own voxels show; (S, H, W) uint8."""
     if not sides.any():
         return np.zeros(hu.shape, dtype=np.uint8)
-    full = (slice(None), slice(0, hu.shape[1]), slice(0, hu.shape[2]))
-
-    def up(array: Array) -> Array:
-        return np.asarray(array.repeat(step, axis=1).repeat(step, axis=2)[full])
-
     refined = np.zeros(hu.shape, dtype=np.uint8)
-    disk = ndimage.generate_binary_structure(2, 2)
 
     def refine(index: int) -> None:
-        plane = sides[index]
-        nearest = ndimage.distance_transform_edt(plane == 0, return_distances=False, return_indices=True)
-        side = up(plane[tuple(nearest)][None])[0]
-        core = up(ndimage.binary_erosion(plane > 0, disk)[None])[0]
-        near = up(ndimage.binary_dilation(plane > 0, disk)[None])[0]
-        tube = up(ndimage.binary_dilation(airway[index], disk)[None])[0]
-        dense = up(((plane > 0) & ~ndimage.binary_dilation(hu[index, ::step, ::step] < AERATED_HU, disk))[None])[0]
-        fine = near & (hu[index] < AERATED_HU) & ~tube
+        place = box_around(sides[index] > 0, margin=1)
+        fine_place = tuple(slice(step * part.start, step * part.stop) for part in place)
+        values, plane = hu[index][fine_place], sides[index][place]
+
+        def up(array: Array) -> Array:
+            return np.asarray(array.repeat(step, axis=0).repeat(step, axis=1)[: values.shape[0], : values.shape[1]])
+
+        lung = plane > 0
+        nearest = ndimage.distance_transform_edt(~lung, return_distances=False, return_indices=True)
+        near = up(dilate(lung, SQUARE))
+        dense = lung & ~dilate(values[::step, ::step] < AERATED_HU, SQUARE)
+        fine = near & (values < AERATED_HU) & ~up(dilate(airway[index][place], SQUARE))
         if labels is not None:
-            fine |= (labels[index] > 0) & near
-        fine |= core | dense
-        refined[index] = np.where(ndimage.binary_fill_holes(fine), side, 0)
+            fine |= (labels[index][fine_place] > 0) & near
+        fine |= up(erode(lung, SQUARE) | dense)
+        refined[index][fine_place] = np.where(fill_holes(fine), up(plane[tuple(nearest)]), 0)
 
     map_in_threads(refine, np.flatnonzero(sides.any(axis=(1, 2))))
     return refined
@@ -242,7 +255,8 @@ def _refined(hu: Array, sides: Array, airway: Array, step: int, labels: Array | 
 def _widened(mask: Array, mm: float, spacing_mm: tuple[float, float, float]) -> Array:
     """Widened within each slice."""
     radius = max(1, round(mm / min(spacing_mm[1:])))
-    return np.asarray(ndimage.binary_dilation(mask, ndimage.generate_binary_structure(3, 1)[1][None], radius))
+    around = ndimage.iterate_structure(CROSS, radius)
+    return np.stack(map_in_threads(lambda plane: dilate(plane, around), mask))
 
 
 def _any_of_block(mask: Array, step: int) -> Array:
@@ -250,6 +264,8 @@ def _any_of_block(mask: Array, step: int) -> Array:
     if step == 1:
         return mask
     slices, rows, columns = mask.shape
-    padded = np.pad(mask, ((0, 0), (0, -rows % step), (0, -columns % step)))
-    blocks = padded.reshape(slices, padded.shape[1] // step, step, padded.shape[2] // step, step)
-    return np.asarray(blocks.any(axis=(2, 4)))
+    coarse = np.zeros((slices, -(-rows // step), -(-columns // step)), dtype=bool)
+    for row, column in np.ndindex(step, step):
+        part = mask[:, row::step, column::step]
+        coarse[:, : part.shape[1], : part.shape[2]] |= part
+    return coarse

@@ -12,6 +12,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
+from msdnet.morphology import box_around
 from msdnet.quantification.regions import Region
 
 Array = np.ndarray[Any, Any]
@@ -57,11 +58,11 @@ def find_single_lesions(
         shells: Peripheral and central.
         spacing_mm: Between slices, rows and columns.
     """
-    boxes = ndimage.find_objects(marked.astype(np.uint8))
-    if not boxes:
-        return []
-    first, box = boxes[0][0].start, boxes[0]
+    box = box_around(marked)
+    first = box[0].start
     marked, sides, shells = marked[box], sides[box], shells[box]
+    if not marked.size:
+        return []
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     pieces, _ = ndimage.label(marked, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(pieces[marked])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -32,13 +32,22 @@ def take_times_of(source: Any, dataset: Any) -> None:
     """Replaces each time of writing in a dataset with that of the source's study; 1900 where it states none."""
     date = _first_valid(source, _DATES, DA) or "19000101"
     time = _first_valid(source, _TIMES, TM) or "000000"
-    for item in dataset.iterall():
+    for item in elements_but_frames(dataset):
         if item.keyword in ("InstanceCreationDate", "ContentDate"):
             item.value = date
         elif item.keyword in ("InstanceCreationTime", "ContentTime"):
             item.value = time
         elif item.keyword == "ContributionDateTime":
             item.value = f"{date}{time}"
+
+
+def elements_but_frames(dataset: Any) -> Iterator[Any]:
+    """Every element of a dataset, those in sequences too, but for those of single frames: thousands, without times."""
+    for item in dataset:
+        yield item
+        if item.VR == "SQ" and item.keyword != "PerFrameFunctionalGroupsSequence":
+            for nested in item.value:
+                yield from nested.iterall()
 
 
 def _first_valid(source: Any, keywords: Iterable[str], read: Any) -> str:

@@ -19,7 +19,7 @@ from pydicom.sr.coding import Code
 from msdnet.errors import OutputError
 from msdnet.labels import LUNGS, LabelSchema
 from msdnet.scans.dicom_files import quiet_pydicom
-from msdnet.scans.dicom_repeat import product_version, take_times_of, uid_of
+from msdnet.scans.dicom_repeat import elements_but_frames, product_version, take_times_of, uid_of
 from msdnet.scans.dicom_writing import identify_schemes, number_or_none, write_from_headers
 from msdnet.scans.scan import Scan
 
@@ -96,7 +96,7 @@ def write_segmentation(
             omit_empty_frames=not is_empty,
         )
         take_times_of(sources[0], segmentation)
-        for item in segmentation.iterall():
+        for item in elements_but_frames(segmentation):
             if item.keyword == "DimensionOrganizationUID":
                 item.value = uid_of(seed, "dimensions")
         return segmentation
@@ -126,7 +126,7 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
         if reference != scan.source.datasets[index].SOPInstanceUID:
             raise _misplaced(path, f"a frame on slice {index + 1} that references another", "its own slice")
         identification = _group(groups, shared, "SegmentIdentificationSequence")
-        labels[index][frame > 0] = int(identification.ReferencedSegmentNumber)
+        np.copyto(labels[index], np.uint8(identification.ReferencedSegmentNumber), where=frame > 0)
     return labels
 
 

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.morphology import convex_hull_image
+
+from msdnet.morphology import box_around, convex_hull, dilate, disk, erode, fill_holes
+
+
+def planes():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        height, width = rng.integers(1, 40, 2)
+        yield rng.random((height, width)) < rng.choice([0.01, 0.1, 0.5, 0.95])
+        yield ndimage.gaussian_filter(rng.standard_normal((height, width)), rng.uniform(0.5, 5)) > 0.02
+    yield np.zeros((5, 7), dtype=bool)
+    yield np.ones((5, 7), dtype=bool)
+
+
+def test_hulls_are_those_of_scikit_image():
+    for plane in planes():
+        expected = convex_hull_image(plane) if plane.any() else plane
+        np.testing.assert_array_equal(convex_hull(plane), expected)
+
+
+def test_holes_are_those_of_scipy():
+    for plane in planes():
+        np.testing.assert_array_equal(fill_holes(plane), ndimage.binary_fill_holes(plane))
+
+
+@pytest.mark.parametrize("structure", [np.ones((3, 3), dtype=bool), disk(3), disk(5.0, (1.4, 0.9))])
+def test_dilation_and_erosion_are_those_of_scipy(structure):
+    for plane in planes():
+        np.testing.assert_array_equal(dilate(plane, structure), ndimage.binary_dilation(plane, structure))
+        for outside in (False, True):
+            expected = ndimage.binary_erosion(plane, structure, border_value=outside)
+            np.testing.assert_array_equal(erode(plane, structure, outside=outside), expected)
+
+
+def test_closing_by_a_disk_is_that_by_distances():
+    around = disk(5.0, (1.4, 1.4))
+    for plane in planes():
+        grown = dilate(plane, around)
+        if plane.any() and not grown.all():
+            away = ndimage.distance_transform_edt(~plane, sampling=(1.4, 1.4))
+            np.testing.assert_array_equal(grown, away <= 5.0)
+            depth = ndimage.distance_transform_edt(grown, sampling=(1.4, 1.4))
+            np.testing.assert_array_equal(erode(grown, around, outside=True), depth > 5.0)
+
+
+def test_a_box_holds_what_is_set():
+    for plane in planes():
+        box = box_around(plane)
+        assert plane[box].sum() == plane.sum()
+        if plane.any():
+            assert all(edge.any() for edge in (plane[box][0], plane[box][-1], plane[box][:, 0], plane[box][:, -1]))
+            rows, columns = box_around(plane, margin=2)
+            assert rows.start == max(0, box[0].start - 2)
+            assert columns.stop == box[1].stop + 2
+        else:
+            assert plane[box].size == 0
