@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from msdnet.errors import OptionError
+from msdnet.morphology import convex_hull
 from msdnet.quantification.lungs import LEFT, RIGHT
 from msdnet.quantification.zones import (
     CENTRAL,
@@ -11,6 +13,7 @@ from msdnet.quantification.zones import (
     MIDDLE,
     OUTSIDE,
     PERIPHERAL,
+    PERIPHERAL_MM,
     UPPER,
     find_shells,
     find_thirds,
@@ -64,11 +67,13 @@ def test_shells_are_numbered_from_the_wall_right_lung_first() -> None:
     assert number_shells(sides, shells).tolist() == [[[1, 2, 0, 4, 3]]]
 
 
-def test_shells_are_the_same_however_many_slices_are_looked_at_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("slice_mm", [1.6, 2.5, 30.0])
+def test_shells_are_those_of_the_distance_in_the_whole_volume(slice_mm: float) -> None:
     sides = np.zeros((40, 60, 90), dtype=np.uint8)
     sides[6:36, 5:55, 4:40], sides[3:30, 8:50, 48:86] = RIGHT, LEFT
-    whole = find_shells(sides, (2.5, 1.5, 1.5))
-    assert {0, 1, 2} == set(np.unique(whole))
-    for block in (1, 7, 39):
-        monkeypatch.setattr("msdnet.quantification.zones.BLOCK", block)
-        np.testing.assert_array_equal(find_shells(sides, (2.5, 1.5, 1.5)), whole)
+    spacing = (slice_mm, 1.5, 1.5)
+    hulls = np.stack([convex_hull(plane > 0) for plane in sides])
+    depth = ndimage.distance_transform_edt(np.pad(hulls, ((0, 0), (1, 1), (1, 1))), sampling=spacing)[:, 1:-1, 1:-1]
+    expected = np.where(depth <= PERIPHERAL_MM, PERIPHERAL, CENTRAL) * (sides > 0)
+    assert {OUTSIDE, PERIPHERAL, CENTRAL} == set(np.unique(expected))
+    np.testing.assert_array_equal(find_shells(sides, spacing), expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ Array = np.ndarray[Any, Any]
 PERIPHERAL_MM = 20.0
 """What lies nearer to the chest wall is peripheral."""
 
-BLOCK = 100
+BLOCK = 32
 """Distances are found on so many slices at a time."""
 
 OUTSIDE, PERIPHERAL, CENTRAL = 0, 1, 2
@@ -84,7 +85,11 @@ def number_levels(sides: Array, zones: Zones) -> Array:
 
 def number_shells(sides: Array, shells: Array) -> Array:
     """Their numbers in `LUNG_PARTS`: 1 and 2 periphery and centre of the right lung, 3 and 4 of the left; as sides."""
-    return np.where(sides > 0, 2 * (sides - RIGHT) + shells, 0).astype(np.uint8)
+    numbers = np.zeros_like(sides)
+    for plane, side, shell in zip(numbers, sides, shells, strict=True):  # one slice after another, for memory
+        lung = side > 0
+        plane[lung] = 2 * (side[lung] - RIGHT) + shell[lung]
+    return numbers
 
 
 def _shown(sides: Array) -> list[Array]:
@@ -121,14 +126,23 @@ def _shells_of(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
 def _near_outside(mask: Array, spacing_mm: tuple[float, float, float], mm: float) -> Array:
     """What is no further than so many millimetres from what is not set; (S, H, W) bool.
 
-    A block of slices at a time, each with what is so near: distances take 48 bytes a voxel while they are found.
+    Slice by slice, since distances in a volume take 48 bytes a voxel while they are found: what lies near the wall of a
+    slice is near it on the slices beside it, too, within the less the further these are. No slice may be set all over.
     """
-    near, reach = np.empty_like(mask), 1 + int(mm / spacing_mm[0])
+    slice_mm, pixel_mm = spacing_mm[0], spacing_mm[1:]
+    near = np.zeros_like(mask)
     for first in range(0, len(mask), BLOCK):
-        start, stop = max(0, first - reach), first + BLOCK
-        depth = ndimage.distance_transform_edt(mask[start : stop + reach], sampling=spacing_mm)
-        near[first:stop] = depth[first - start : stop - start] <= mm
+        planes = mask[first : first + BLOCK]
+        for index, depth in enumerate(map_in_threads(partial(_depth, pixel_mm=pixel_mm), planes), start=first):
+            for away in range(int(mm / slice_mm) + 1):
+                within = depth <= np.sqrt(mm**2 - (away * slice_mm) ** 2)
+                for other in {index - away, index + away} & set(range(len(mask))):
+                    near[other] |= within
     return near
+
+
+def _depth(plane: Array, pixel_mm: tuple[float, float]) -> Array:
+    return np.asarray(ndimage.distance_transform_edt(plane, sampling=pixel_mm))
 
 
 def _around(mask: Array) -> tuple[slice, ...]:
