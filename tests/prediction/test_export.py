@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from msdnet.data.phantom import make_phantom, to_scan
 from msdnet.networks.folding import fold
 from msdnet.prediction import Segmenter
 from msdnet.prediction.export import CARD_KEY, export_onnx
+from msdnet.slices import normalise, to_grey
 from msdnet.weights import load_weights
 
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'msdnet[engines]'")
@@ -36,6 +39,22 @@ def test_it_computes_what_the_network_does_at_any_size(exported: Path) -> None:
         with torch.inference_mode():
             expected = fold(network)(images).numpy()
         assert np.abs(session.run(["logits"], {"images": images.numpy()})[0] - expected).max() < 1e-4
+
+
+def test_the_how_to_labels_slices_as_the_network_does(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "export.md").read_text(encoding="utf-8")
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "onnxruntime" in block]
+    monkeypatch.chdir(exported.parent)
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "1")  # the code sets it, too: put back after the test
+    phantom = make_phantom(seed=2, shape=(4, 96, 96))
+    found: dict[str, Any] = {"hu": phantom.voxels_hu}
+    exec(code, found)
+    network, card = load_weights(None)
+    grey = to_grey(phantom.voxels_hu[:, None], "HU", card.preprocessing)
+    with torch.inference_mode():
+        expected = network(normalise(grey, card.preprocessing)).argmax(dim=1).numpy()
+    assert found["labels"].any()
+    assert (found["labels"] == expected).mean() > 0.9999
 
 
 def test_it_passes_onnx_own_check_and_holds_its_card(exported: Path) -> None:
