@@ -243,7 +243,7 @@ def _add_out(child: argparse.ArgumentParser, text: str) -> None:
 def _add_engine(child: argparse.ArgumentParser) -> None:
     child.add_argument(
         "--engine", choices=("auto", "torch", "openvino", "onnxruntime"), default="auto",
-        help="what computes the network; default: %(default)s, the fastest known for this processor",
+        help="what computes the network; default: %(default)s, by the processor and the size of the network",
     )  # fmt: skip
     child.add_argument(
         "--precision", choices=("auto", "f32", "bf16", "int8"), default="auto",
