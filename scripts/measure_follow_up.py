@@ -46,8 +46,9 @@ def main() -> None:
     parser.add_argument("rows", metavar="ROWS.csv", type=Path)
     parser.add_argument("--pairs", type=int, default=100, help="default: %(default)s")
     parser.add_argument("--first-seed", type=int, default=1000, help="of the synthetic people; default: %(default)s")
+    parser.add_argument("--engine", default="auto", help="what computes the network; default: %(default)s")
     arguments = parser.parse_args()
-    segmenter = Segmenter.from_pretrained()
+    segmenter = Segmenter.from_pretrained(engine=arguments.engine)
     schema = segmenter.card.label_schema
     rows = _read(arguments.rows)
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.pairs):

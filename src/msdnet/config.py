@@ -233,7 +233,8 @@ class Experiment:
             over mirror images and over the data set's own guess of any lesion where it has one; or None.
             Source: Xie et al., "Self-training with Noisy Student", CVPR 2020, doi:10.1109/CVPR42600.2020.01070.
         focal_gamma: Focusing parameter of the focal loss.
-        precision: "bf16-mixed", "16-mixed" (GPU only) or "32-true", as Lightning names them.
+        precision: "bf16-mixed" (where the processor has bfloat16, else "32-true"), "16-mixed" (GPU only) or "32-true",
+            as Lightning names them.
         weak_classes: What a weak target says: "any" lesion, or its class too, told by "density" (ground-glass opacity
             or consolidation: the schema must be "ggo-consolidation").
         class_weights: "proportion" for the paper's 1 - share of pixels, "inverse" for inverse frequency, or "none".

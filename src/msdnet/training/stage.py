@@ -27,6 +27,7 @@ from msdnet.labels import get_schema
 from msdnet.training.losses import class_weights
 from msdnet.training.memory import keep_freed_memory
 from msdnet.training.module import SegmentationTraining
+from msdnet.training.precision import usable_precision
 from msdnet.training.processes import Processes, check_shares, find_processes
 
 STEPS_PER_CHECKPOINT = 50  # at least; a whole number of epochs where the stage is given in epochs
@@ -81,7 +82,8 @@ def run_stage(
                 seed=seed,
             )
             start = {n: v.clone() for n, v in network.state_dict().items()} if stage.start_share else {}
-            trainer = _trainer(batches, experiment.precision, folder, device, processes, callbacks)
+            precision = usable_precision(experiment.precision, device)
+            trainer = _trainer(batches, precision, folder, device, processes, callbacks)
             if trainer.strategy.root_device.type == "cpu":
                 keep_freed_memory()
             _fit(trainer, module, batches, folder / "newest.ckpt")
