@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-from msdnet.morphology import box_around, convex_hull, dilate, disk, erode, fill_holes
+from msdnet.morphology import box_around, convex_hull, dilate, disk, erode, fill_holes, label_pieces
 
 
 def planes():
@@ -58,3 +58,20 @@ def test_a_box_holds_what_is_set():
             assert columns.stop == box[1].stop + 2
         else:
             assert plane[box].size == 0
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_pieces_are_those_of_scipy(corners):
+    mask = np.random.default_rng(0).random((9, 30, 40)) < 0.2
+    expected, count = ndimage.label(mask, np.ones((3, 3, 3)) if corners else None)
+    pieces, found = label_pieces(mask, corners=corners)
+    assert pieces.dtype == np.uint16
+    assert found == count
+    np.testing.assert_array_equal(pieces, expected)
+
+
+def test_more_pieces_than_16_bits_number_are_told_apart():
+    mask = np.indices((400, 400)).sum(axis=0) % 2 == 0
+    pieces, count = label_pieces(mask)
+    assert count == 80_000
+    assert len(np.unique(pieces[mask])) == count

@@ -1,4 +1,4 @@
-"""Masks of single slices: the results of SciPy's and scikit-image's functions in a fraction of their time."""
+"""Masks: the results of SciPy's and scikit-image's functions in a fraction of their time or memory."""
 
 from __future__ import annotations
 
@@ -23,6 +23,33 @@ def box_around(mask: Array, margin: int = 0) -> tuple[slice, ...]:
             return (slice(0, 0),) * mask.ndim
         box.append(slice(max(0, int(occupied[0]) - margin), int(occupied[-1]) + 1 + margin))
     return tuple(box)
+
+
+def label_pieces(mask: Array, *, corners: bool = False) -> tuple[Array, int]:
+    """As `scipy.ndimage.label`, numbered in 16 bits where these suffice: half the memory.
+
+    Args:
+        mask: (...) bool.
+        corners: What touches at a corner alone is one piece, too.
+    """
+    structure = np.ones((3,) * mask.ndim) if corners else None
+    numbers = np.empty(mask.shape, dtype=np.uint16)
+    try:
+        return numbers, int(ndimage.label(mask, structure, output=numbers))
+    except RuntimeError:  # more pieces than 16 bits can number
+        pieces, count = ndimage.label(mask, structure)
+        return pieces, count
+
+
+def count_labels(labels: Array, highest: int) -> Array:
+    """How often each number occurs, (highest + 1,) int64; plane by plane, since `numpy.bincount` takes 8 bytes a voxel.
+
+    Shapes: labels (S, ...) unsigned.
+    """
+    counts = np.zeros(highest + 1, dtype=np.int64)
+    for plane in labels:
+        counts += np.bincount(plane.ravel(), minlength=highest + 1)
+    return counts
 
 
 def disk(radius: float, pixel: tuple[float, float] = (1.0, 1.0)) -> Array:

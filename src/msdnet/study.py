@@ -192,7 +192,7 @@ def _write(
             parts=lungs.parts,
         )
         absences["lungs_segmentation"] = written.pop("lungs_segmentation_absent", "")
-        lungs = dataclasses.replace(lungs, parts={})  # written; each is as large as the labels
+        lungs = dataclasses.replace(lungs, parts={})  # written: what they are made from can go
     clock.enter("report")
     acquisition = read_acquisition(scan)
     notes = _notes(segmentation, lungs, acquisition, absent)

@@ -18,7 +18,7 @@ from msdnet.errors import OutputError
 from msdnet.labels import SCHEMAS
 from msdnet.scans import Scan, read_scan, write_labels
 from msdnet.scans.dicom_files import quiet_pydicom
-from msdnet.scans.dicom_seg import read_segmentation
+from msdnet.scans.dicom_seg import check_segmentation
 
 THICKNESS = Tag("SliceThickness")
 WEIGHTS = {"weights_name": "test", "weights_sha256": "ab" * 32}
@@ -164,7 +164,8 @@ def test_anonymous_leaves_the_segmentation_out(scan: Scan, tmp_path: Path, ct: A
 
 
 def test_a_frame_on_the_wrong_slice_is_noticed_on_reading_back(scan: Scan, tmp_path: Path, ct: Any) -> None:
-    dataset = _write(scan, ct.some_labels(scan.voxels.shape), tmp_path / "out")
+    labels = ct.some_labels(scan.voxels.shape)
+    dataset = _write(scan, labels, tmp_path / "out")
     groups = dataset.PerFrameFunctionalGroupsSequence
     groups[0].PlanePositionSequence, groups[1].PlanePositionSequence = (
         groups[1].PlanePositionSequence,
@@ -172,16 +173,30 @@ def test_a_frame_on_the_wrong_slice_is_noticed_on_reading_back(scan: Scan, tmp_p
     )
     dataset.save_as(tmp_path / "moved.dcm")
     with pytest.raises(OutputError, match="references another"):
-        read_segmentation(tmp_path / "moved.dcm", scan)
+        check_segmentation(tmp_path / "moved.dcm", scan, labels)
 
 
 def test_a_mirrored_frame_is_noticed_on_reading_back(scan: Scan, tmp_path: Path, ct: Any) -> None:
-    dataset = _write(scan, ct.some_labels(scan.voxels.shape), tmp_path / "out")
+    labels = ct.some_labels(scan.voxels.shape)
+    dataset = _write(scan, labels, tmp_path / "out")
     orientation = dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
     orientation.ImageOrientationPatient = [-1, 0, 0, 0, 1, 0]
     dataset.save_as(tmp_path / "mirrored.dcm")
     with pytest.raises(OutputError, match="lies on no slice"):
-        read_segmentation(tmp_path / "mirrored.dcm", scan)
+        check_segmentation(tmp_path / "mirrored.dcm", scan, labels)
+
+
+@pytest.mark.parametrize("change", ["a voxel", "a whole class"])
+def test_labels_that_a_segmentation_lacks_are_noticed_on_reading_back(
+    change: str, scan: Scan, tmp_path: Path, ct: Any
+) -> None:
+    labels = ct.some_labels(scan.voxels.shape)
+    _write(scan, np.where(labels == 2, 0, labels).astype(np.uint8) if change == "a whole class" else labels, tmp_path)
+    if change == "a voxel":
+        place = tuple(np.argwhere(labels)[0])
+        labels[place] = 0
+    with pytest.raises(OutputError, match="differs from what was predicted"):
+        check_segmentation(tmp_path / "segmentation.dcm", scan, labels)
 
 
 @pytest.mark.parametrize("value", [b"2.5mm ", b"", None])

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from msdnet.config import Preprocessing
-from msdnet.morphology import box_around, convex_hull, dilate, disk, erode, fill_holes
+from msdnet.morphology import box_around, convex_hull, count_labels, dilate, disk, erode, fill_holes, label_pieces
 from msdnet.threads import map_in_threads
 
 Array = np.ndarray[Any, Any]
@@ -122,12 +122,13 @@ def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Prep
     inside, body_columns = np.stack(planes), np.sum(columns, axis=0)
     middle = float(np.average(np.arange(hu.shape[2]), weights=body_columns)) if body_columns.any() else 0.0
     place = inside[box_around(inside)]
-    labels, count = ndimage.label(place)
+    labels, count = label_pieces(place)
     if count:
-        sizes = np.bincount(labels[place])
+        sizes = count_labels(labels, count)
+        sizes[0] = 0
         keep = sizes >= MIN_SHARE_OF_LARGEST * sizes.max()
-        keep[0] = False
-        place[:] = keep[labels]
+        for plane, numbers in zip(place, labels, strict=True):
+            plane[:] = keep[numbers]
     return inside, middle
 
 
@@ -165,8 +166,8 @@ def discard_outside(labels: Array, cavity: Array) -> Array:
         return kept
     [box] = ndimage.find_objects((labels > 0).astype(np.uint8))  # of marks alone: much less than a scan
     marked, within = labels[box] > 0, cavity[box]
-    pieces, count = ndimage.label(marked, np.ones((3, 3, 3)))
-    sizes, inside = (np.bincount(pieces[chosen], minlength=count + 1) for chosen in (marked, marked & within))
+    pieces, count = label_pieces(marked, corners=True)
+    sizes, inside = count_labels(pieces, count), count_labels(pieces * within, count)
     mostly_outside = inside < MOSTLY * sizes
     for piece, out, allowed in zip(pieces, kept[box], within, strict=True):
         unlikely = mostly_outside[piece]

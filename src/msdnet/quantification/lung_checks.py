@@ -49,11 +49,11 @@ def check_lungs(sides: Array, counts: RegionCounts, slice_mm: float, voxel_ml: f
         slice_mm: Distance of its slices.
         voxel_ml: Volume of a voxel; None leaves out whether the lungs have the size of lungs.
     """
-    areas = (sides > 0).sum(axis=(1, 2))
+    areas = np.array([np.count_nonzero(plane) for plane in sides])
     cut = [end for end, of in (("lower", areas), ("upper", areas[::-1])) if cut_share(of, slice_mm) > CUT_SHARE]
     if sides[:, [0, -1]].any() or sides[:, :, [0, -1]].any():
         cut.append("sides")
-    of_side = [int((sides == side).sum()) for side in (RIGHT, LEFT)]
+    of_side = [int(counts.voxels[:, side].sum()) for side in (RIGHT, LEFT)]
     healthy, dense = counts.voxels[:, 1:, :, 0].sum(), counts.dense[:, 1:, :, 0].sum()
     total_ml = None if voxel_ml is None else sum(of_side) * voxel_ml
     return LungFindings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,15 @@ class ScanLungs:
     Attributes:
         measures: Their figures; None where there are none.
         sides: Right and left lung on the scan's own grid; None where there are none.
-        parts: Their parts on that grid, each under its key in `LUNG_PARTS`: shells, thirds or zones, and lobes, where
-            these are known.
+        parts: Makes each of their parts on that grid, by its key in `LUNG_PARTS`: shells, thirds or zones, and lobes,
+            where these are known. Some are made when asked for, since each takes as much memory as the labels.
         absent: Why there are none: "grey", "orientation", "spacing" or "not_found"; empty where there are some.
         given: The scheme of the mask that was given; empty where the lungs were found.
     """
 
     measures: LungMeasures | None = None
     sides: Array | None = None
-    parts: Mapping[str, Array] = field(default_factory=dict)
+    parts: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
     absent: str = ""
     given: str = ""
 
@@ -143,13 +143,13 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         lobes=lobes,
         shells=shells,
     )
-    parts = {"shell": number_shells(lungs.sides, shells)}
-    if measures.levels is not None:
-        parts[measures.levels_kind] = number_levels(lungs.sides, measures.levels)
+    sides, levels, numbered = lungs.sides, measures.levels, number_shells(lungs.sides, shells)
+    parts: dict[str, Callable[[], Array]] = {"shell": lambda: from_canonical(numbered, scan)}
+    if levels is not None:
+        parts[measures.levels_kind] = lambda: from_canonical(number_levels(sides, levels), scan)
     if lobes is not None:
-        parts["lobe"] = lobes
-    on_grid = {kind: from_canonical(numbers, scan) for kind, numbers in parts.items()}
-    return ScanLungs(measures, from_canonical(lungs.sides, scan), on_grid, given=scheme)
+        parts["lobe"] = lambda: from_canonical(lobes, scan)
+    return ScanLungs(measures, from_canonical(sides, scan), parts, given=scheme)
 
 
 def _absent(scan: Scan) -> str:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
-from msdnet.morphology import box_around
+from msdnet.morphology import box_around, count_labels, label_pieces
 from msdnet.quantification.regions import Region
 
 Array = np.ndarray[Any, Any]
@@ -64,8 +64,8 @@ def find_single_lesions(
     if not marked.size:
         return []
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
-    pieces, _ = ndimage.label(marked, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(pieces[marked])
+    pieces, count = label_pieces(marked, corners=True)
+    sizes = count_labels(pieces, count)
     places = ndimage.find_objects(pieces)
     found = []
     for number in np.flatnonzero(sizes * voxel_ml >= SMALLEST_ML):

@@ -94,7 +94,7 @@ def number_shells(sides: Array, shells: Array) -> Array:
 
 def _shown(sides: Array) -> list[Array]:
     """The slices that show the right, and those that show the left lung."""
-    return [np.flatnonzero((sides == side).any(axis=(1, 2))) for side in (RIGHT, LEFT)]
+    return [np.flatnonzero([(plane == side).any() for plane in sides]) for side in (RIGHT, LEFT)]
 
 
 def find_shells(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:

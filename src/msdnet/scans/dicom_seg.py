@@ -104,18 +104,24 @@ def write_segmentation(
     return write_from_headers(scan, path, make)
 
 
-def read_segmentation(path: Path, scan: Scan) -> Array:
-    """uint8 (slice, row, column) class numbers of a DICOM SEG, each frame placed by its own position and orientation.
+def check_segmentation(path: Path, scan: Scan, labels: Array) -> None:
+    """Reads a DICOM SEG back, frame by frame, each placed by its own position and orientation.
+
+    Args:
+        path: Of the segmentation.
+        scan: Whose headers it was made from.
+        labels: uint8 (slice, row, column), what it should hold.
 
     Raises:
-        OutputError: if a frame lies on no slice of the scan, or references another slice than it lies on.
+        OutputError: if a frame lies on no slice of the scan, references another slice than it lies on, or differs from
+            the labels.
     """
     with quiet_pydicom():
-        dataset = pydicom.dcmread(path)
-        frames = iter_pixels(dataset)  # one at a time: bits become eight times as large
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        frames = iter_pixels(path)  # one at a time: bits become eight times as large
     inverse = np.linalg.inv(scan.volume.affine)
     shared = dataset.SharedFunctionalGroupsSequence[0]
-    labels = np.zeros(scan.voxels.shape, dtype=np.uint8)
+    num_left = np.count_nonzero(labels)
     for frame, groups in zip(frames, dataset.PerFrameFunctionalGroupsSequence, strict=True):
         place = inverse @ _frame_affine(groups, shared)
         index = round(float(place[0, 2]))
@@ -125,9 +131,30 @@ def read_segmentation(path: Path, scan: Scan) -> Array:
         reference = groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
         if reference != scan.source.datasets[index].SOPInstanceUID:
             raise _misplaced(path, f"a frame on slice {index + 1} that references another", "its own slice")
-        identification = _group(groups, shared, "SegmentIdentificationSequence")
-        np.copyto(labels[index], np.uint8(identification.ReferencedSegmentNumber), where=frame > 0)
-    return labels
+        number = _group(groups, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber
+        check_same(labels[index] == number, frame > 0, path.name)
+        num_left -= np.count_nonzero(frame)
+    if num_left:
+        raise differs(path.name, "frames of some labels alone", f"{num_left} voxels more")
+
+
+def check_same(expected: Array, found: Array, file: str) -> None:
+    """Nothing, if what was read from a file is what was to be written.
+
+    Raises:
+        OutputError: if it is not.
+    """
+    if found.shape != expected.shape:
+        raise differs(file, f"shape {found.shape}", f"shape {expected.shape}")
+    if not np.array_equal(found, expected):
+        raise differs(file, f"{np.count_nonzero(found != expected)} other voxels on a slice", "none")
+
+
+def differs(file: str, got: str, expected: str) -> OutputError:
+    """The error for a file that does not hold what was to be written."""
+    return OutputError(
+        f"{file} differs from what was predicted", got=got, expected=expected, do="check the disk, and run it again"
+    )
 
 
 def _contents(schema: LabelSchema, *, given: bool) -> _Contents:

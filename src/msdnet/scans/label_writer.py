@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from msdnet.errors import OutputError, SchemaError
 from msdnet.labels import LUNG_PARTS, LUNGS, LabelSchema
-from msdnet.scans.dicom_seg import read_segmentation, write_segmentation
+from msdnet.scans.dicom_seg import check_same, check_segmentation, differs, write_segmentation
 from msdnet.scans.scan import Scan
 
 Array = np.ndarray[Any, Any]
@@ -21,7 +21,6 @@ PART_FILES = {"third": "zones", "zone": "zones", "shell": "shells", "lobe": "lob
 """Key in `LUNG_PARTS` -> name of its DICOM file; with "_segmentation" after it, its role."""
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_MAX_SHIFT = 0.01
 
 
 def write_labels(
@@ -53,11 +52,10 @@ def write_labels(
     if scan.source.kind == "picture":
         path = folder / "labels.png"
         _write_png(labels, path, schema)
-        _compare(labels, np.asarray(Image.open(path))[np.newaxis], path.name, schema)
+        check_same(labels, np.asarray(Image.open(path))[np.newaxis], path.name)
     else:
         path = folder / "labels.nii.gz"
-        affine = _write_nifti(labels, scan, path)
-        _compare(labels, _read_nifti(path, scan, affine), path.name, schema)
+        _write_nifti(labels, scan, path)
     written = {"labels": path.name}
     if scan.source.kind != "dicom":
         return written
@@ -69,7 +67,7 @@ def write_labels(
     obstacle = write_segmentation(labels, scan, path, schema, weights_name, weights_sha256)
     if obstacle:
         return written | {"segmentation_absent": obstacle}
-    _compare(labels, read_segmentation(path, scan), path.name, schema)
+    check_segmentation(path, scan, labels)
     return written | {"segmentation": path.name}
 
 
@@ -82,7 +80,7 @@ def write_lungs(
     weights_sha256: str,
     with_dicom: bool,
     given: bool = False,
-    parts: Mapping[str, Array] | None = None,
+    parts: Mapping[str, Callable[[], Array]] | None = None,
 ) -> dict[str, str]:
     """The files written into `folder`; nothing for pictures.
 
@@ -95,7 +93,7 @@ def write_lungs(
         weights_sha256: The same.
         with_dicom: Write lungs.dcm, as the lesions' segmentation could be.
         given: Whether they are those of a mask that another program made.
-        parts: uint8, their parts by the keys and numbers of `LUNG_PARTS`.
+        parts: Make their parts, uint8, by the keys and with the numbers of `LUNG_PARTS`.
 
     Raises:
         OutputError: if the masks do not fit the scan, or if what was written differs from them.
@@ -104,17 +102,17 @@ def write_lungs(
         return {}
     _check_labels(sides, scan, LUNGS)
     path = folder / "lungs.nii.gz"
-    affine = _write_nifti(sides, scan, path)
-    _compare(sides, _read_nifti(path, scan, affine), path.name, LUNGS)
+    _write_nifti(sides, scan, path)
     written = {"lungs": path.name}
-    masks = [("lungs", sides, LUNGS)]
-    masks += [(PART_FILES[kind], numbers, LUNG_PARTS[kind]) for kind, numbers in (parts or {}).items()]
-    for name, numbers, schema in masks if with_dicom else ():
-        path = folder / f"{name}.dcm"
+    masks: list[tuple[str, Callable[[], Array], LabelSchema]] = [("lungs", lambda: sides, LUNGS)]
+    masks += [(PART_FILES[kind], make, LUNG_PARTS[kind]) for kind, make in (parts or {}).items()]
+    for name, make, schema in masks if with_dicom else ():
+        path, numbers = folder / f"{name}.dcm", make()
         obstacle = write_segmentation(numbers, scan, path, schema, weights_name, weights_sha256, given=given)
         if obstacle:
             return written | {"lungs_segmentation_absent": obstacle}
-        _compare(numbers, read_segmentation(path, scan), path.name, schema)
+        check_segmentation(path, scan, numbers)
+        del numbers  # before the next ones are made
         written[f"{name}_segmentation"] = path.name
     return written
 
@@ -143,14 +141,19 @@ def _write_png(labels: Array, path: Path, schema: LabelSchema) -> None:
     image.save(path, optimize=False)
 
 
-def _write_nifti(labels: Array, scan: Scan, path: Path) -> Array:
-    """Writes the labels and returns the affine (RAS) that the file must have."""
+def _write_nifti(labels: Array, scan: Scan, path: Path) -> None:
+    """Writes the labels, and reads them back.
+
+    Raises:
+        OutputError: if the file differs from them, or lies elsewhere than the scan.
+    """
     image: Any
     source = scan.source.nifti_header
     if source is not None:
         affine = source.get_best_affine()
         kind: Any = nib.Nifti2Image if isinstance(source, nib.Nifti2Header) else nib.Nifti1Image
-        image = kind(labels.reshape(source.get_data_shape()), None, header=source)
+        array = labels.reshape(source.get_data_shape())
+        image = kind(array, None, header=source)
         _clean_header(image.header)
     else:
         affine = _LPS_TO_RAS @ scan.volume.affine
@@ -163,7 +166,7 @@ def _write_nifti(labels: Array, scan: Scan, path: Path) -> Array:
         image.set_sform(affine, code=1)
     image.set_data_dtype(np.uint8)
     nib.save(image, path)
-    return np.asarray(affine)
+    _check_nifti(path, array, affine)
 
 
 def _clean_header(header: Any) -> None:
@@ -177,8 +180,9 @@ def _clean_header(header: Any) -> None:
     header.set_slope_inter(1, 0)
 
 
-def _read_nifti(path: Path, scan: Scan, affine: Array) -> Array:
-    image: Any = nib.load(path)
+def _check_nifti(path: Path, array: Array, affine: Array) -> None:
+    """Compares a file with its array and its affine (RAS), plane by plane, for memory."""
+    image: Any = nib.load(path, keep_file_open=True)
     reach = np.abs(affine[:3, :3]).sum() * max(image.shape) + np.abs(affine).max()
     if not np.allclose(image.affine, affine, atol=1e-6 * reach):
         raise OutputError(
@@ -187,48 +191,7 @@ def _read_nifti(path: Path, scan: Scan, affine: Array) -> Array:
             expected=f"affine {np.round(affine, 4).tolist()}",
             do="report this as a defect, with the scan's format",
         )
-    array: Array = np.asanyarray(image.dataobj)
-    return array.transpose(2, 1, 0) if scan.source.kind == "dicom" else array.reshape(scan.voxels.shape)
-
-
-def _compare(expected: Array, found: Array, file: str, schema: LabelSchema) -> None:
-    """Nothing, if both are the same, or hold the same number of voxels of each class around the same centre.
-
-    Raises:
-        OutputError: if they differ.
-    """
-    if found.shape != expected.shape:
-        raise _differs(file, f"shape {found.shape}", f"shape {expected.shape}")
-    slowest_first = (found.T, expected.T) if expected.flags.f_contiguous else (found, expected)
-    if all(map(np.array_equal, *slowest_first)):
-        return
-    for c in schema.classes:
-        (found_count, found_centre), (count, centre) = (_locate(a, c.index) for a in (found, expected))
-        if found_count != count:
-            raise _differs(file, f"{found_count} voxels of {c.title}", f"{count} voxels")
-        if count and np.abs(found_centre - centre).max() > _MAX_SHIFT:
-            raise _differs(
-                file, f"{c.title} centred at {found_centre.round(2).tolist()}", str(centre.round(2).tolist())
-            )
-
-
-def _locate(labels: Array, index: int) -> tuple[int, Array]:
-    """The number of voxels of a class, and their mean index along each axis; slab by slab along the slowest axis."""
-    if not labels.flags.c_contiguous and labels.flags.f_contiguous:
-        count, centre = _locate(labels.T, index)
-        return count, centre[::-1]
-    profiles = [np.zeros(n, dtype=np.int64) for n in labels.shape]
-    for k, slab in enumerate(labels):
-        mask = slab == index
-        profiles[0][k] = np.count_nonzero(mask)
-        if profiles[0][k]:
-            profiles[1] += np.count_nonzero(mask, axis=1)
-            profiles[2] += np.count_nonzero(mask, axis=0)
-    count = int(profiles[0].sum())
-    return count, np.array([p @ np.arange(len(p)) for p in profiles]) / max(count, 1)
-
-
-def _differs(file: str, got: str, expected: str) -> OutputError:
-    return OutputError(
-        f"{file} differs from what was predicted", got=got, expected=expected, do="check the disk, and run it again"
-    )
+    if image.shape != array.shape:
+        raise differs(path.name, f"shape {image.shape}", f"shape {array.shape}")
+    for k in range(array.shape[-1]):
+        check_same(array[..., k], np.asanyarray(image.dataobj[..., k]), path.name)
