@@ -59,7 +59,9 @@ class Augmentation:
     Attributes:
         rotation_deg: Rotation by up to this angle to either side; 180 means any.
         flip: Whether to mirror, each axis with probability 1/2.
-        scale: Smallest and largest zoom; below 1 the slice is surrounded by a simulated chest wall, couch and air.
+        scale: Smallest and largest zoom.
+        surroundings: Whether what comes in from outside the slice, by rotation, shift or a zoom below 1, is a simulated
+            chest wall, couch and air; if not it is black, as prediction pads a slice.
         stretch: Largest relative difference between the two axes' zoom.
         shift: Largest shift as a share of the side.
         contrast: Largest relative change of contrast, about mid-grey.
@@ -79,6 +81,7 @@ class Augmentation:
     rotation_deg: float = 180.0
     flip: bool = True
     scale: tuple[float, float] = (0.65, 1.3)
+    surroundings: bool = True
     stretch: float = 0.15
     shift: float = 0.08
     contrast: float = 0.2

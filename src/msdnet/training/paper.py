@@ -59,7 +59,16 @@ _RECIPE = Experiment(
     ),
     preprocessing=Preprocessing(size=512),
     augmentation=Augmentation(
-        scale=(1, 1), stretch=0, shift=0, contrast=0, brightness=0, gamma=0, noise=0, blur=0, elastic=0
+        scale=(1, 1),
+        surroundings=False,
+        stretch=0,
+        shift=0,
+        contrast=0,
+        brightness=0,
+        gamma=0,
+        noise=0,
+        blur=0,
+        elastic=0,
     ),
 )
 _SMALL: dict[str, Any] = {"encoder": "resnet18", "pretrained": False, "width": 8}
