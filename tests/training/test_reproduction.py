@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from msdnet.config import Experiment, Preprocessing, read_experiment
 from msdnet.data.layouts import Options
 from msdnet.data.preparation import prepare
 from msdnet.errors import OptionError
+from msdnet.networks.msdnet import MSDNet
 from msdnet.training import reproduction
+from msdnet.training.ablation import ablation_rows
 from msdnet.training.paper import paper_experiments
 from msdnet.training.reproduction import reproduce, split_markdown
 
@@ -21,6 +24,20 @@ def test_the_experiment_files_say_what_is_run() -> None:
     assert {path.stem for path in FILES.glob("*.yaml")} == set(experiments)
     for name, experiment in experiments.items():
         assert read_experiment(FILES / f"{name}.yaml") == experiment
+
+
+def test_the_ablation_files_say_what_is_run() -> None:
+    rows = {row.name: row for row in ablation_rows(read_experiment(FILES / "msdnet.yaml"))}
+    files = [read_experiment(path) for path in sorted((FILES.parent / "paper-ablation").glob("*.yaml"))]
+    assert files == [rows[name] for name in ("RB", "RRB", "RRB + CAB")]
+    whole = rows[
+        "RRB + CAB + PCB"
+    ].network_arguments  # experiments/paper/msdnet.yaml: what it leaves out is so by default
+    defaults = {name: p.default for name, p in inspect.signature(MSDNet).parameters.items()}
+    assert whole == {
+        **{name: defaults[name] for name in whole},
+        **read_experiment(FILES / "msdnet.yaml").network_arguments,
+    }
 
 
 def test_markdown_becomes_tables_and_paragraphs() -> None:
