@@ -30,14 +30,9 @@ def test_the_ablation_files_say_what_is_run() -> None:
     rows = {row.name: row for row in ablation_rows(read_experiment(FILES / "msdnet.yaml"))}
     files = [read_experiment(path) for path in sorted((FILES.parent / "paper-ablation").glob("*.yaml"))]
     assert files == [rows[name] for name in ("RB", "RRB", "RRB + CAB")]
-    whole = rows[
-        "RRB + CAB + PCB"
-    ].network_arguments  # experiments/paper/msdnet.yaml: what it leaves out is so by default
     defaults = {name: p.default for name, p in inspect.signature(MSDNet).parameters.items()}
-    assert whole == {
-        **{name: defaults[name] for name in whole},
-        **read_experiment(FILES / "msdnet.yaml").network_arguments,
-    }
+    for name, value in rows["RRB + CAB + PCB"].network_arguments.items():  # experiments/paper/msdnet.yaml is that row
+        assert read_experiment(FILES / "msdnet.yaml").network_arguments.get(name, defaults[name]) == value
 
 
 def test_markdown_becomes_tables_and_paragraphs() -> None:
