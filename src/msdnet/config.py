@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
-from msdnet.errors import OptionError
+from msdnet.settings import Fault, Faults, SettingsError, from_mapping
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,15 @@ class Preprocessing:
     smallest_view: float = 0.5
 
     def __post_init__(self) -> None:
+        faults = Faults()
         object.__setattr__(self, "window_hu", tuple(float(v) for v in self.window_hu))
-        _require(self.window_hu[0] < self.window_hu[1], "window_hu", self.window_hu, "LOW < HIGH")
-        _require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
-        _require(self.std > 0, "std", self.std, "a number above 0")
+        faults.require(self.window_hu[0] < self.window_hu[1], "window_hu", self.window_hu, "LOW < HIGH")
+        faults.require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
+        faults.require(self.std > 0, "std", self.std, "a number above 0")
         for name in ("margin_mm", "cavity_margin_mm", "beyond_mm", "steady_mm"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _require(0 <= self.smallest_view <= 1, "smallest_view", self.smallest_view, "a share, 0 to 1")
+            faults.require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        faults.require(0 <= self.smallest_view <= 1, "smallest_view", self.smallest_view, "a share, 0 to 1")
+        faults.tell()
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class Augmentation:
     Attributes:
         rotation_deg: Rotation by up to this angle to either side; 180 means any.
         flip: Whether to mirror, each axis with probability 1/2.
-        scale: Smallest and largest zoom; below 1 the slice is surrounded by a simulated chest wall, couch and air.
+        scale: Smallest and largest zoom.
+        surroundings: Whether what comes in from outside the slice, by rotation, shift or a zoom below 1, is a simulated
+            chest wall, couch and air; if not it is black, as prediction pads a slice.
         stretch: Largest relative difference between the two axes' zoom.
         shift: Largest shift as a share of the side.
         contrast: Largest relative change of contrast, about mid-grey.
@@ -79,6 +82,7 @@ class Augmentation:
     rotation_deg: float = 180.0
     flip: bool = True
     scale: tuple[float, float] = (0.65, 1.3)
+    surroundings: bool = True
     stretch: float = 0.15
     shift: float = 0.08
     contrast: float = 0.2
@@ -94,8 +98,9 @@ class Augmentation:
     cutmix: float = 0.0
 
     def __post_init__(self) -> None:
+        faults = Faults()
         object.__setattr__(self, "scale", tuple(float(v) for v in self.scale))
-        _require(0 < self.scale[0] <= self.scale[1], "scale", self.scale, "0 < SMALLEST <= LARGEST")
+        faults.require(0 < self.scale[0] <= self.scale[1], "scale", self.scale, "0 < SMALLEST <= LARGEST")
         for name in (
             "rotation_deg",
             "stretch",
@@ -107,10 +112,11 @@ class Augmentation:
             "heaviest_noise",
             "elastic",
         ):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+            faults.require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("heavy_noise", "blur", "coarse", "cutmix"):
-            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability")
-        _require(self.coarsest >= 1, "coarsest", self.coarsest, "at least 1")
+            faults.require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability")
+        faults.require(self.coarsest >= 1, "coarsest", self.coarsest, "at least 1")
+        faults.tell()
 
 
 @dataclass(frozen=True)
@@ -166,23 +172,25 @@ class Stage:
     patience: int | None = None
 
     def __post_init__(self) -> None:
+        faults = Faults()
         given = [v for v in (self.steps, self.epochs) if v is not None]
-        _require(
+        faults.require(
             len(given) == 1 and given[0] >= 1, "steps, epochs", (self.steps, self.epochs), "one of them, 1 or more"
         )
         batch = self.num_labelled + self.num_weak
-        _require(batch >= 2, "num_labelled + num_weak", batch, "a batch of at least 2 slices")
+        faults.require(batch >= 2, "num_labelled + num_weak", batch, "a batch of at least 2 slices")
         if self.size is not None:
-            _require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
+            faults.require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
         for name, choices in (("optimizer", ("adamw", "adam")), ("schedule", ("cosine", "step", "constant"))):
-            _require(getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices))
+            faults.require(getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices))
         for name in ("learning_rate", "largest_gradient", "decay_epochs", "patience"):
             value = getattr(self, name)
-            _require(value is None or value > 0, name, value, "a number above 0")
+            faults.require(value is None or value > 0, name, value, "a number above 0")
         for name in ("dice_weight", "weak_weight", "deep_supervision", "weight_decay"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= DECAY < 1")
-        _require(0 <= self.start_share < 1, "start_share", self.start_share, "0 <= SHARE < 1")
+            faults.require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        faults.require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= DECAY < 1")
+        faults.require(0 <= self.start_share < 1, "start_share", self.start_share, "0 <= SHARE < 1")
+        faults.tell()
 
     def steps_per_epoch(self, num_labelled: int, num_weak: int) -> int:
         """Optimiser steps in one pass over the labelled slices, or over the weak ones where the stage has no others."""
@@ -264,138 +272,76 @@ class Experiment:
     card: CardTexts = field(default_factory=CardTexts)
 
     def __post_init__(self) -> None:
-        _require(
+        faults = Faults()
+        faults.require(
             self.class_weights in ("proportion", "inverse", "none"),
             "class_weights",
             self.class_weights,
             "proportion, inverse or none",
         )
-        _require(self.weak_classes in ("any", "density"), "weak_classes", self.weak_classes, "any or density")
+        faults.require(self.weak_classes in ("any", "density"), "weak_classes", self.weak_classes, "any or density")
         first = self.training if self.pretraining is None else self.pretraining
         without_start = [first] if self.start is None else []
-        _require(
+        faults.require(
             all(stage.start_share == 0 for stage in without_start),
             "start_share",
             first.start_share,
             "0 where a stage starts from random weights: only what follows a pretraining, or has a start, keeps some",
         )
-        _require(
+        faults.require(
             self.self_training is None or self.self_training.num_weak > 0,
             "self_training.num_weak",
             0,
             "1 or more: slices whose target the network has guessed",
         )
         if self.weak_classes == "density":
-            _require(self.schema == "ggo-consolidation", "schema", self.schema, "ggo-consolidation for density")
+            faults.require(self.schema == "ggo-consolidation", "schema", self.schema, "ggo-consolidation for density")
         precisions = ("bf16-mixed", "16-mixed", "32-true")
-        _require(self.precision in precisions, "precision", self.precision, ", ".join(precisions))
+        faults.require(self.precision in precisions, "precision", self.precision, ", ".join(precisions))
         named = self.start is None or str(self.start) == self.start != ""  # YAML may hold a number
-        _require(named, "start", self.start, "the name or the folder of weights, or null")
-        _require(self.focal_gamma >= 0, "focal_gamma", self.focal_gamma, "0 or more")
-        _require(self.num_folds >= 2, "num_folds", self.num_folds, "at least 2")
+        faults.require(named, "start", self.start, "the name or the folder of weights, or null")
+        faults.require(self.focal_gamma >= 0, "focal_gamma", self.focal_gamma, "0 or more")
+        faults.require(self.num_folds >= 2, "num_folds", self.num_folds, "at least 2")
+        faults.tell()
 
 
-T = TypeVar("T")
-
-_NESTED = {
-    "preprocessing": Preprocessing,
-    "augmentation": Augmentation,
-    "pretraining": Stage,
-    "training": Stage,
-    "self_training": Stage,
-    "card": CardTexts,
-}
+_STAND_INS = {"name": "", **{name: Stage(steps=1, num_weak=1) for name in ("training", "pretraining", "self_training")}}
 
 
 def read_experiment(path: Path) -> Experiment:
     """The experiment a YAML file describes.
 
     Raises:
-        OptionError: if the file is missing or not YAML, has an unknown or missing key, or a value out of range.
+        OptionError: as `read_experiments`.
+    """
+    return read_experiments([path])[0]
+
+
+def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
+    """The experiment that each YAML file describes.
+
+    Raises:
+        OptionError: if a file is missing or not YAML, has an unknown or missing key, or a value out of range; one for
+            all faults of all files.
     """
     import yaml
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise OptionError(
-            "the experiment file cannot be read",
-            got=f"{path.name}: {error}",
-            expected="a YAML file",
-            do="check the path and the file's syntax",
-        ) from error
-    return experiment_from(content)
+    experiments, faults = [], Faults()
+    for path in paths:
+        try:
+            experiments.append(experiment_from(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        except SettingsError as error:
+            faults += [fault._replace(name=f"{path}: {fault.name}") for fault in error.faults]
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            faults.append(Fault(str(path), f"cannot be read: {error}", "a YAML file"))
+    faults.tell()
+    return experiments
 
 
 def experiment_from(content: Any) -> Experiment:
     """The experiment that a mapping (parsed YAML or JSON) describes.
 
     Raises:
-        OptionError: if a key is unknown or missing, or a value out of range.
+        OptionError: if keys are unknown or missing, or values out of range; one for all of them.
     """
-    content = dict(_mapping(content, "the experiment"))
-    for key, kind in _NESTED.items():
-        if content.get(key) is not None:
-            content[key] = from_mapping(kind, content[key], key)
-    return from_mapping(Experiment, content, "the experiment")
-
-
-def from_mapping(kind: type[T], content: Any, where: str) -> T:
-    """An instance of a settings dataclass from a mapping of its fields.
-
-    Raises:
-        OptionError: if a key is unknown or missing, or a value out of range.
-    """
-    content = _mapping(content, where)
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(content) - set(fields))
-    required = {
-        n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
-    missing = sorted(required - set(content))
-    if unknown or missing:
-        raise OptionError(
-            f"{where} has keys that don't fit",
-            got=f"unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}",
-            expected="keys among " + ", ".join(fields),
-            do="correct the experiment file",
-        )
-    hints = get_type_hints(kind)
-    return kind(**{name: _converted(value, hints[name], f"{where}: {name}") for name, value in content.items()})
-
-
-def _converted(value: Any, hint: Any, name: str) -> Any:
-    """The value as its annotation wants it: YAML reads 1e-3 as text, and JSON has lists for tuples."""
-    for plain in (int, float):
-        if hint == plain | None:
-            if value is None:
-                return None
-            hint = plain
-    good = True
-    if hint is float and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            good = False
-    elif hint in (int, bool, str):
-        good = type(value) is hint
-    elif hint == tuple[float, float]:
-        good = isinstance(value, list | tuple) and len(value) == 2
-        if good:
-            return tuple(_converted(v, float, name) for v in value)
-    wanted = getattr(hint, "__name__", str(hint)) if hint != tuple[float, float] else "two numbers"
-    _require(good and hint is not float, name, value, wanted)
-    return value
-
-
-def _mapping(content: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(content, Mapping):
-        raise OptionError(
-            f"{where} is not a mapping", got=type(content).__name__, expected="key: value", do="correct it"
-        )
-    return content
-
-
-def _require(condition: bool, name: str, got: object, expected: str) -> None:
-    if not condition:
-        raise OptionError(f"{name} is out of range", got=repr(got), expected=expected, do=f"correct {name}")
+    return from_mapping(Experiment, content, stand_ins=_STAND_INS)

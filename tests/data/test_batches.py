@@ -99,6 +99,23 @@ def test_surroundings_are_no_lesion_and_not_empty(drawn_slices: list[TrainingSli
     assert grey[..., edge].std() > 0.05
 
 
+def test_what_comes_in_from_outside_can_be_black() -> None:
+    white, target = torch.ones(4, 2, 64, 64), torch.ones(4, 1, 64, 64)
+    painted, black = (
+        draw_transform(dataclasses.replace(STILL, rotation_deg=180, surroundings=wanted), 4, 64, torch.manual_seed(3))
+        for wanted in (True, False)
+    )
+    grey, inside = apply_transform(white, target, painted)
+    outside = inside == 0
+    assert outside.any()
+    assert grey[outside].max() > 0.5
+    grey, inside_too = apply_transform(white, target, black)
+    assert torch.equal(inside, inside_too)  # all else is drawn alike
+    assert grey[outside].max() < 0.001
+    half = black.of(slice(0, None, 2))
+    assert torch.equal(apply_transform(white[::2], target[::2], half)[0], grey[::2])
+
+
 def test_a_coarse_slice_is_averaged_over_blocks_and_the_others_stay() -> None:
     pixels = torch.arange(64)
     board = ((pixels[:, None] + pixels[None]) % 2).float().expand(1, 1, 64, 64)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from msdnet.config import CardTexts, Experiment, Preprocessing, Stage
+from msdnet.config import CardTexts, Experiment, Preprocessing, Stage, read_experiment
 from msdnet.data.folds import Folds
 from msdnet.data.manifest import SYNTHETIC, Manifest, Row
 from msdnet.data.preparation import prepare
@@ -35,12 +35,14 @@ from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.experiment import run_experiment
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
 from msdnet.training.out_of_fold import measure_fold
-from msdnet.training.run_folder import claim
+from msdnet.training.run_folder import check_claim, claim
 from msdnet.training.runs import fold_networks, open_runs
 from msdnet.training.seeds import cross_validate_seeds
 from msdnet.training.stage import run_stage
 from msdnet.weights import Card, load_weights, save_weights
 
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
 Draw = Callable[[int], tuple[list[TrainingSlice], list[TrainingSlice]]]
 EXPERIMENT = Experiment(
     name="tiny",
@@ -269,6 +271,17 @@ def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:
     claim(tmp_path, SHORT, "0" * 64)
     with pytest.raises(OptionError, match="changed since: weak_classes"):
         claim(tmp_path, dataclasses.replace(SHORT, weak_classes="density"), "0" * 64)
+
+
+def test_the_recorded_runs_of_the_light_size_go_on() -> None:
+    records = sorted(RESULTS.glob("light*/*/run.json"))
+    assert len(records) == 9
+    for record in records:
+        name, folder = record.parent.name, record.parent
+        experiments = {e.name: e for e in ablation_rows(read_experiment(EXPERIMENTS / "light" / "msdnet.yaml"))}
+        if name not in experiments:
+            experiments[name] = read_experiment(EXPERIMENTS / "light" / f"{name}.yaml")
+        check_claim(folder, experiments[name], json.loads(record.read_text())["data_sha256"])
 
 
 def test_networks_are_compared_on_the_same_folds(tmp_path: Path, data_set: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import os
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -77,31 +80,20 @@ def test_training_stops_early_and_keeps_the_best_weights(
     assert (tmp_path / "best.ckpt").is_file()
 
 
-def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Path) -> None:
-    writer = stage_module._WholeCheckpoints()
-    writer.save_checkpoint({"step": 1}, tmp_path / "newest.ckpt")
-
-    class Unwritable:
-        def __reduce__(self) -> str:
-            raise KeyError("killed")
-
-    with pytest.raises(KeyError, match="killed"):
-        writer.save_checkpoint({"much": torch.zeros(1000), "step": Unwritable()}, tmp_path / "newest.ckpt")
-    assert torch.load(tmp_path / "newest.ckpt") == {"step": 1}
-
-
 PROGRAM = """
     import sys
     from pathlib import Path
     import torch
     sys.path.insert(0, {tests!r})
     from conftest import labelled_and_weak
-    from test_stage import EXPERIMENT, plain_network
+    from test_stage import EXPERIMENT, kill_in_the_second_checkpoint, plain_network
     from msdnet.config import Augmentation, Stage
     import dataclasses
     from msdnet.training import stage as stage_module
     stage_module.STEPS_PER_CHECKPOINT = 3
     torch.set_num_threads(1)
+    if "killed-in-a-write" in sys.argv:
+        kill_in_the_second_checkpoint()
     experiment = dataclasses.replace(EXPERIMENT, precision="32-true")
     stage = Stage(steps={steps}, num_labelled={batch}, dice_weight={dice}, ema_decay=0.5)
     slices, _ = labelled_and_weak(6)
@@ -121,10 +113,58 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
-def test_killed_outright_at_any_moment_training_ends_with_the_same_weights(tmp_path: Path) -> None:
-    program = _program(tmp_path / "program.py", steps=60, batch=4, dice=1.0, dropout=0.2)
-    command = [sys.executable, str(program)]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=_environment(), capture_output=True)
+def kill_in_the_second_checkpoint() -> None:
+    """Replaces `torch.save` in this process: the second time it is killed when a part of the file is on the disk."""
+    save = torch.save
+
+    class Dying(io.FileIO):
+        def write(self, data: Any) -> int:
+            super().write(memoryview(data)[: len(data) // 2])
+            os.fsync(self.fileno())
+            os.kill(os.getpid(), signal.SIGKILL)
+            raise AssertionError("still alive")
+
+    written: list[Path] = []
+
+    def save_or_die(checkpoint: object, path: Path) -> None:
+        written.append(path)
+        save(checkpoint, path) if len(written) == 1 else save(checkpoint, Dying(path, "w"))
+
+    torch.save = save_or_die
+
+
+def _losses(folder: Path) -> dict[int, float]:
+    """The loss logged at each step, by all starts of a run together; a step that was done twice must give it twice."""
+    losses: dict[int, float] = {}
+    for file in sorted(folder.glob("log/version_*/metrics.csv")):
+        with file.open(newline="") as lines:
+            for row in csv.DictReader(lines):
+                if row["loss"]:
+                    assert losses.setdefault(int(row["step"]), float(row["loss"])) == float(row["loss"])
+    return losses
+
+
+def _assert_same_run(one: Path, other: Path) -> None:
+    weights, others = (load_file(folder / "weights.safetensors") for folder in (one, other))
+    assert weights.keys() == others.keys()
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    assert _losses(one) == _losses(other)
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
+    """A command that trains into the folder put behind it, and a folder that it trained into without a break."""
+    folder = tmp_path_factory.mktemp("run")
+    command = [sys.executable, str(_program(folder / "program.py", steps=60, batch=4, dice=1.0, dropout=0.2))]
+    subprocess.run([*command, str(folder / "whole")], check=True, env=_environment(), capture_output=True)
+    assert len(_losses(folder / "whole")) == 20
+    return command, folder / "whole"
+
+
+def test_killed_outright_at_any_moment_training_ends_with_the_same_weights_and_losses(
+    tmp_path: Path, whole_run: tuple[list[str], Path]
+) -> None:
+    command, whole = whole_run
     kills = 0
     for wait_for in ("newest.ckpt", "log/version_1/metrics.csv"):  # in the first run, then in the one that goes on
         with subprocess.Popen(
@@ -138,8 +178,21 @@ def test_killed_outright_at_any_moment_training_ends_with_the_same_weights(tmp_p
     assert kills == 2
     assert not (tmp_path / "parts" / "weights.safetensors").exists()
     subprocess.run([*command, str(tmp_path / "parts")], check=True, env=_environment(), capture_output=True)
-    whole, parts = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "parts"))
-    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    _assert_same_run(tmp_path / "parts", whole)
+
+
+def test_killed_while_a_checkpoint_is_written_training_goes_on_from_the_one_before(
+    tmp_path: Path, whole_run: tuple[list[str], Path]
+) -> None:
+    command, whole = whole_run
+    parts = tmp_path / "parts"
+    killed = subprocess.run([*command, str(parts), "killed-in-a-write"], env=_environment(), capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert 0 < (parts / "newest.ckpt.partial").stat().st_size < (parts / "newest.ckpt").stat().st_size
+    assert torch.load(parts / "newest.ckpt")["global_step"] == 3
+    assert sorted(_losses(parts)) == [2, 5]  # those of the lost checkpoint too: the same come again
+    subprocess.run([*command, str(parts)], check=True, env=_environment(), capture_output=True)
+    _assert_same_run(parts, whole)
 
 
 def test_two_processes_train_the_weights_that_one_does_with_the_same_batch(tmp_path: Path) -> None:

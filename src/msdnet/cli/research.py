@@ -238,9 +238,9 @@ def _say_what_is_left(arguments: argparse.Namespace) -> None:
 
 
 def _read_experiments(paths: Sequence[Path], device: str) -> list[Experiment]:
-    from msdnet.config import read_experiment
+    from msdnet.config import read_experiments
     from msdnet.prediction.device import check_device
 
-    experiments = [read_experiment(path) for path in paths]
+    experiments = read_experiments(paths)
     check_device(device)
     return experiments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ class Transform:
         contrast, brightness, gamma, noise_sd, blur_sd: (B,).
         block: (B,) side in pixels of the blocks that grey is averaged over; 1 leaves a slice as it is.
         noise: (B, 1, h, w) standard normal.
-        surroundings: (B, 8) parameters of the simulated body around a zoomed-out slice, each in 0..1.
+        surroundings: (B, 8) parameters of the simulated body around a slice, each in 0..1; None for black.
     """
 
     affine: Tensor
@@ -36,11 +36,11 @@ class Transform:
     blur_sd: Tensor
     block: Tensor
     noise: Tensor
-    surroundings: Tensor
+    surroundings: Tensor | None
 
     def of(self, slices: slice) -> Transform:
         """What was drawn for these slices of the batch."""
-        return Transform(**{field.name: getattr(self, field.name)[slices] for field in fields(self)})
+        return replace(self, **{name: drawn[slices] for name, drawn in vars(self).items() if drawn is not None})
 
 
 def draw_transform(settings: Augmentation, batch: int, size: int, generator: torch.Generator) -> Transform:
@@ -74,8 +74,8 @@ def draw_transform(settings: Augmentation, batch: int, size: int, generator: tor
     if settings.heavy_noise:  # drawn last and only where wanted, so that all else is drawn as it is without
         heavy = torch.rand(batch, generator=generator) < settings.heavy_noise
         noise_sd = torch.where(heavy, uniform(0, settings.heaviest_noise), transform.noise_sd)
-        return replace(transform, noise_sd=noise_sd)
-    return transform
+        transform = replace(transform, noise_sd=noise_sd)
+    return transform if settings.surroundings else replace(transform, surroundings=None)
 
 
 def apply_transform(images: Tensor, targets: Tensor, transform: Transform) -> tuple[Tensor, Tensor]:
@@ -88,9 +88,10 @@ def apply_transform(images: Tensor, targets: Tensor, transform: Transform) -> tu
     warped = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     targets = F.grid_sample(targets, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     grey, inside = warped[:, :1], warped[:, 1:]
-    outside = simulate_surroundings(images[:, 1:], grid, transform.surroundings, transform.noise)
-    grey = _coarsen(torch.where(inside > 0.99, grey, outside), transform.block)
-    return _vary_grey(grey, transform), targets
+    if transform.surroundings is not None:
+        outside = simulate_surroundings(images[:, 1:], grid, transform.surroundings, transform.noise)
+        grey = torch.where(inside > 0.99, grey, outside)
+    return _vary_grey(_coarsen(grey, transform.block), transform), targets
 
 
 def draw_cut(probability: float, batch: int, generator: torch.Generator) -> Tensor:

@@ -50,6 +50,7 @@ class SegmentationTraining(L.LightningModule):
         self.average.requires_grad_(False)  # it learns from no gradient, and processes that share one must know
         self.stage, self.focal_gamma, self.seed = stage, focal_gamma, seed
         self.num_steps, self.steps_per_epoch = num_steps, steps_per_epoch
+        self.logged: tuple[str, ...] = ()
         self.register_buffer("class_weights", class_weights)
         self.deep_heads = _deep_heads(network, len(class_weights)) if stage.deep_supervision else None
 
@@ -66,8 +67,17 @@ class SegmentationTraining(L.LightningModule):
             coarse = [self._losses(head(f), batch) for head, f in zip(self.deep_heads, coarser, strict=True)]
             parts["deep"] = self.stage.deep_supervision * torch.stack([v for p in coarse for v in p.values()]).sum()
         loss = torch.stack(list(parts.values())).sum()
-        self.log_dict({**parts, "loss": loss}, on_step=False, on_epoch=True, batch_size=len(images), sync_dist=True)
+        losses = {**parts, "loss": loss}
+        self.log_dict(losses, on_step=False, on_epoch=True, logger=False, batch_size=len(images), sync_dist=True)
+        self.logged = tuple(losses)
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Writes the losses before the trainer writes its checkpoint: a kill in between takes none from the curve."""
+        losses = {name: float(self.trainer.callback_metrics[name]) for name in self.logged}
+        for logger in self.loggers:
+            logger.log_metrics({**losses, "epoch": self.current_epoch}, step=self.global_step - 1)
+            logger.save()
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         images = batch["images"].contiguous(memory_format=torch.channels_last)

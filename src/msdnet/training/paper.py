@@ -45,6 +45,11 @@ FIGURES: dict[str, dict[str, tuple[float | None, float | None, float | None]]] =
 """DSC, sensitivity, specificity. Source: abstract, section IV and table 4 of the paper (PMC8545278); None where the
 stored text does not have the figure. On private data: not to be reached or missed on any other."""
 
+NUM_SLICES = {"All": 4780, "Any lesion": 2506, "No lesion": 2274}
+"""Source: section III of the paper; the stored text does not have its table 1, which says how many show each class."""
+
+NUM_PATIENTS = 36
+
 _RECIPE = Experiment(
     name="",
     training=Stage(
@@ -59,7 +64,16 @@ _RECIPE = Experiment(
     ),
     preprocessing=Preprocessing(size=512),
     augmentation=Augmentation(
-        scale=(1, 1), stretch=0, shift=0, contrast=0, brightness=0, gamma=0, noise=0, blur=0, elastic=0
+        scale=(1, 1),
+        surroundings=False,
+        stretch=0,
+        shift=0,
+        contrast=0,
+        brightness=0,
+        gamma=0,
+        noise=0,
+        blur=0,
+        elastic=0,
     ),
 )
 _SMALL: dict[str, Any] = {"encoder": "resnet18", "pretrained": False, "width": 8}

@@ -13,22 +13,26 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import torch
 
 from msdnet import __version__
+from msdnet.config import Experiment
 from msdnet.data.class_table import class_table
 from msdnet.data.layouts import Options
 from msdnet.data.manifest import Manifest, read_manifest
 from msdnet.data.preparation import prepare
 from msdnet.errors import OptionError
-from msdnet.labels import get_schema
+from msdnet.prediction.device import choose_device
 from msdnet.training.ablation import ablation_rows
+from msdnet.training.beside_the_paper import figures_beside, reasons, slices_beside
 from msdnet.training.cross_validation import cross_validate
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
-from msdnet.training.paper import FIGURES, paper_experiments
+from msdnet.training.paper import paper_experiments
 from msdnet.training.progress import Progress, part_of
 
 SCALES = ("quick", "full")
@@ -114,22 +118,27 @@ def reproduce(
     draw_networks(out / "networks", data, figures, device=device)
     draw_features(out / "networks", data, figures, num_slices=1, device=device)
     page = out / "index.html"
-    page.write_text(_page(out, manifest, scale), encoding="utf-8")
+    page.write_text(_page(out, manifest, experiments, scale, choose_device(device)), encoding="utf-8")
     return page
 
 
-def _page(out: Path, manifest: Manifest, scale: str) -> str:
-    figures = out / "figures"
-    sections = [
-        Section("Table 1: slices per class", table=class_table(manifest)),
-        Section("Table 4: MSD-Net and its rivals", table=_read(out / "networks" / "comparison.md")),
-    ]
+def _page(out: Path, manifest: Manifest, experiments: Sequence[Experiment], scale: str, device: torch.device) -> str:
+    figures, networks = out / "figures", out / "networks"
+    slices, compared, ablated = class_table(manifest), _read(networks / "comparison.md"), ""
+    sections = []
     if not manifest.is_synthetic and scale == "full":
-        sections.append(_beside_the_paper(manifest))
+        sections = [Section("Why the figures differ", table=reasons(manifest, experiments, device))]
+        slices = f"{slices_beside(manifest)}\n\nOurs in full:\n\n{slices}"
+        compared = f"{figures_beside(networks / 'comparison.csv')}\n\nOurs in full:\n\n{compared}"
+        ablated = " The figures of the paper's own rows are not at hand."
     sections += [
-        Section("The differences, tested", table=_read(out / "networks" / "significance.md")),
+        Section("Table 1: slices per class", table=slices),
+        Section("Table 4: MSD-Net and its rivals", table=compared),
+        Section("The differences, tested", table=_read(networks / "significance.md")),
         Section(
-            "Ablation", "Cumulative rows, tested against the whole network.", _read(out / "ablation" / "comparison.md")
+            "Ablation",
+            f"Cumulative rows, tested against the whole network.{ablated}",
+            _read(out / "ablation" / "comparison.md"),
         ),
         Section("Figure 4: side by side", pictures=(figures / "networks.png",)),
         Section("Figure 5: what the decoder responds to", pictures=(figures / "features-1.png",)),
@@ -144,7 +153,7 @@ def _page(out: Path, manifest: Manifest, scale: str) -> str:
         scale=scale,
         sections=[
             {
-                "title": s.title,
+                "title": f"{s.title} (synthetic)" if manifest.is_synthetic else s.title,
                 "text": s.text,
                 "blocks": split_markdown(s.table),
                 "pictures": [base64.b64encode(p.read_bytes()).decode() for p in s.pictures],
@@ -154,17 +163,6 @@ def _page(out: Path, manifest: Manifest, scale: str) -> str:
         data_sha256=manifest.sha256,
         version=__version__,
     )
-
-
-def _beside_the_paper(manifest: Manifest) -> Section:
-    names = {c.name: c.title for c in get_schema(manifest.schema).classes}
-    lines = ["| network | class | DSC | sensitivity | specificity |", "| --- | --- | --- | --- | --- |"]
-    for network, classes in FIGURES.items():
-        for name, values in classes.items():
-            if name in names:
-                cells = ["-" if v is None else f"{v:.4f}" for v in values]
-                lines.append(f"| {network} | {names[name]} | " + " | ".join(cells) + " |")
-    return Section("The paper's figures", "On its own, private data: not comparable with any other.", "\n".join(lines))
 
 
 def split_markdown(text: str) -> list[list[list[str]] | str]:

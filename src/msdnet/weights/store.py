@@ -12,11 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from msdnet.config import Preprocessing, from_mapping
+from msdnet.config import Preprocessing
 from msdnet.errors import OptionError, WeightsError
 from msdnet.files import file_sha256
 from msdnet.labels import LabelSchema, get_schema
 from msdnet.networks import build_network
+from msdnet.settings import from_mapping
 from msdnet.weights.folders import CARD, EMBEDDED, TENSORS, embedded_names, find_weights
 
 
