@@ -36,6 +36,7 @@ def test_experiment_files_exist() -> None:
         ({"name": "x", "training": {"steps": 1}, "class_weights": "some"}, "class_weights"),
         ({"name": "x", "training": {"steps": 1}, "num_folds": 1}, "num_folds"),
         ({"name": "x", "training": {"steps": 1}, "preprocessing": {"size": 100}}, "size"),
+        *[({"name": n, "training": {"steps": 1}}, "of a folder") for n in ("../x", "a/b", r"a\b", "C:x", "..", "")],
         (["name"], "mapping"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, TypeVar, get_type_hints
 
 from msdnet.errors import OptionError
@@ -219,7 +219,7 @@ class Experiment:
     """A whole training: one file of this shape makes one set of weights and its cross-validation table.
 
     Attributes:
-        name: Name of the resulting weights.
+        name: Name of the resulting weights, and of a folder in the output of several experiments.
         schema: Label schema, by name.
         network: Network, by name.
         network_arguments: Arguments of the network's constructor other than num_classes and in_channels.
@@ -293,6 +293,8 @@ class Experiment:
         _require(named, "start", self.start, "the name or the folder of weights, or null")
         _require(self.focal_gamma >= 0, "focal_gamma", self.focal_gamma, "0 or more")
         _require(self.num_folds >= 2, "num_folds", self.num_folds, "at least 2")
+        is_plain = PureWindowsPath(self.name).name == self.name not in ("", "..")  # on every system
+        _require(is_plain, "name", self.name, "the name of a folder, without / \\ or :")
 
 
 T = TypeVar("T")

@@ -424,9 +424,9 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, data_set: Pa
 def test_the_ablation_changes_the_network_alone() -> None:
     rows = ablation_rows(EXPERIMENT)
     assert [r.name for r in rows] == ["RB", "RRB", "RRB + CAB", "RRB + CAB + PCB"]
-    plain = dataclasses.asdict(dataclasses.replace(EXPERIMENT, name="", network_arguments={}))
+    plain = dataclasses.asdict(dataclasses.replace(EXPERIMENT, name="x", network_arguments={}))
     for row in rows:
-        assert dataclasses.asdict(dataclasses.replace(row, name="", network_arguments={})) == plain
+        assert dataclasses.asdict(dataclasses.replace(row, name="x", network_arguments={})) == plain
     sizes = [
         sum(p.numel() for p in build_network("msdnet", num_classes=3, **r.network_arguments).parameters()) for r in rows
     ]

@@ -46,7 +46,7 @@ FIGURES: dict[str, dict[str, tuple[float | None, float | None, float | None]]] =
 stored text does not have the figure. On private data: not to be reached or missed on any other."""
 
 _RECIPE = Experiment(
-    name="",
+    name="paper",
     training=Stage(
         epochs=50,
         num_labelled=8,
