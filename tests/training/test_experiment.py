@@ -399,6 +399,12 @@ def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, dat
         draw_features(*where, network="x", device="cpu")
 
 
+def test_more_slices_than_a_page_holds_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    for num_slices in (0, 9):
+        with pytest.raises(OptionError, match=rf"got: +{num_slices}\n(.|\n)*--num-slices 8"):
+            draw_networks(tmp_path / "absent", tmp_path, tmp_path / "out", num_slices=num_slices, device="cpu")
+
+
 def test_each_slice_is_predicted_by_the_fold_that_has_not_seen_it(tmp_path: Path, data_set: Path) -> None:
     cross_validate([SHORT], data_set, tmp_path / "run", device="cpu")
     data = load_training_data(data_set, SHORT)

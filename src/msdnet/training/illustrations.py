@@ -12,7 +12,7 @@ from msdnet.evaluation.pictures.feature_map_figures import draw_feature_maps
 from msdnet.evaluation.pictures.feature_maps import compute_feature_maps
 from msdnet.evaluation.pictures.noise_picture import draw_noise_picture
 from msdnet.evaluation.pictures.robustness_figures import draw_robustness, robustness_table
-from msdnet.evaluation.pictures.side_by_side import choose_slices, draw_side_by_side
+from msdnet.evaluation.pictures.side_by_side import check_num_slices, choose_slices, draw_side_by_side
 from msdnet.evaluation.robustness import measure_robustness
 from msdnet.evaluation.worst_slices import worst_slices
 from msdnet.labels import get_schema
@@ -97,6 +97,7 @@ def draw_networks(
     Args and Raises: as `run_robustness`; the slices are those of `choose_slices`, or with worst those of
     `worst_slices`, for the first MSD-Net, else the first run.
     """
+    check_num_slices(num_slices)
     runs, training_data = _open(runs_folder, data)
     slices = _chosen(runs[_leading(runs)], training_data, num_slices, worst)
     predictions: dict[str, dict[str, Array]] = {}
