@@ -418,13 +418,18 @@ def test_each_slice_is_predicted_by_the_fold_that_has_not_seen_it(tmp_path: Path
         assert all(torch.equal(v, start[k]) for k, v in networks.of(one).state_dict().items())
 
 
-def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, data_set: Path) -> None:
+def test_a_run_is_finished_with_its_folds_and_refused_before(tmp_path: Path, data_set: Path) -> None:
     with pytest.raises(OptionError, match="holds no run"):
         open_runs(tmp_path)
-    cross_validate([SHORT], data_set, tmp_path / "run", device="cpu")
-    (tmp_path / "run" / "tiny" / "fold-1" / "weights.safetensors").unlink()
-    with pytest.raises(OptionError, match="no weights of fold 1"):
-        open_runs(tmp_path / "run")
+    experiment = dataclasses.replace(SHORT, network="unet", network_arguments={"width": 2}, pretraining=None)
+    fold = tmp_path / "run" / "tiny" / "fold-1"
+    cross_validate([experiment], data_set, tmp_path / "run", only_folds=[0, 1], device="cpu")
+    assert not (tmp_path / "run" / "tiny" / "per_slice.csv").is_file()
+    assert draw_networks(tmp_path / "run", data_set, tmp_path / "out", num_slices=1, device="cpu").is_file()
+    for file in ("per_slice.csv", "weights.safetensors"):
+        (fold / file).unlink()
+        with pytest.raises(OptionError, match=r"no weights or no per_slice\.csv of fold 1"):
+            open_runs(tmp_path / "run")
 
 
 def test_the_ablation_changes_the_network_alone() -> None:

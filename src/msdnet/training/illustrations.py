@@ -7,7 +7,6 @@ from pathlib import Path
 
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import OptionError
-from msdnet.evaluation.overlap import read_overlaps
 from msdnet.evaluation.pictures.feature_map_figures import draw_feature_maps
 from msdnet.evaluation.pictures.feature_maps import compute_feature_maps
 from msdnet.evaluation.pictures.noise_picture import draw_noise_picture
@@ -172,7 +171,7 @@ def _leading(runs: Mapping[str, Run]) -> str:
 
 
 def _chosen(run: Run, data: TrainingData, num_slices: int, worst: bool = False) -> list[TrainingSlice]:
-    rows = read_overlaps(run.folder / "per_slice.csv")
+    rows = run.overlaps()
     names = [bad.name for bad in worst_slices(rows, num_slices)] if worst else choose_slices(rows, num_slices)
     by_name = {s.name: s for s in data.labelled}
     return [by_name[name] for name in names]
