@@ -14,18 +14,21 @@ from safetensors.torch import load_file
 
 from msdnet.config import CardTexts, Experiment, Preprocessing, Stage
 from msdnet.data.folds import Folds
+from msdnet.data.layouts import Options
 from msdnet.data.manifest import SYNTHETIC, Manifest, Row
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
 from msdnet.evaluation import trust
 from msdnet.evaluation.calibration import read_histograms
-from msdnet.evaluation.overlap import read_overlaps
+from msdnet.evaluation.overlap import read_overlaps, write_overlaps
+from msdnet.evaluation.robustness import Condition, read_robustness
 from msdnet.evaluation.trust_rows import read_trust_rows
 from msdnet.networks import build_network
 from msdnet.prediction import steadiness
 from msdnet.prediction.trust import read_trust_models
 from msdnet.slices import to_grey
+from msdnet.training import illustrations
 from msdnet.training import network as network_module
 from msdnet.training import stage as stage_module
 from msdnet.training.ablation import ablation_rows
@@ -405,6 +408,37 @@ def test_more_slices_than_a_page_holds_are_refused_before_anything_is_read(tmp_p
             draw_networks(tmp_path / "absent", tmp_path, tmp_path / "out", num_slices=num_slices, device="cpu")
 
 
+def test_every_network_sees_the_grey_of_its_own_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = Options(num_patients=4, shape=(3, 48, 48))
+    prepare(None, tmp_path / "data", "ggo-consolidation", layout="phantom", options=options)
+    training = Stage(steps=10, num_labelled=2, learning_rate=0.03, schedule="constant", ema_decay=0)
+    wide = Experiment(
+        "wide",
+        training,
+        network="unet",
+        network_arguments={"width": 2},
+        preprocessing=Preprocessing(size=32),
+        num_folds=2,
+    )
+    soft = dataclasses.replace(wide, name="soft", preprocessing=Preprocessing(size=32, window_hu=(-160, 240)))
+    cross_validate([wide, soft], tmp_path / "data", tmp_path / "run", device="cpu")
+    rows = {name: read_overlaps(tmp_path / "run" / name / "per_slice.csv") for name in ("wide", "soft")}
+    drawn: list[dict[str, dict[str, np.ndarray]]] = []
+    monkeypatch.setattr(illustrations, "draw_robustness", lambda *_, **__: None)
+    monkeypatch.setattr(illustrations, "draw_noise_picture", lambda *_, **__: None)
+    monkeypatch.setattr(illustrations, "draw_side_by_side", lambda _, found, *__, **___: drawn.append(found) or "  ")
+    where = tmp_path / "run", tmp_path / "data", tmp_path / "out"
+    run_robustness(*where, levels={"noise": (0.0,)}, device="cpu")
+    undamaged = read_robustness(tmp_path / "out" / "robustness.csv")
+    draw_networks(*where, device="cpu")
+    for name, of_network in rows.items():
+        assert undamaged[Condition("noise", 0.0, name)] == sorted(of_network, key=lambda r: r.name)
+        marked = {r.name: r.tp + r.fp for r in of_network if r.class_name == "any_lesion"}
+        assert len(set(marked.values())) > 3  # what is marked depends on the grey
+        for slice_name, labels in drawn[0][name].items():
+            assert np.count_nonzero(labels) == marked[slice_name]
+
+
 def test_each_slice_is_predicted_by_the_fold_that_has_not_seen_it(tmp_path: Path, data_set: Path) -> None:
     cross_validate([SHORT], data_set, tmp_path / "run", device="cpu")
     data = load_training_data(data_set, SHORT)
@@ -426,6 +460,12 @@ def test_a_run_is_finished_with_its_folds_and_refused_before(tmp_path: Path, dat
     cross_validate([experiment], data_set, tmp_path / "run", only_folds=[0, 1], device="cpu")
     assert not (tmp_path / "run" / "tiny" / "per_slice.csv").is_file()
     assert draw_networks(tmp_path / "run", data_set, tmp_path / "out", num_slices=1, device="cpu").is_file()
+    for rows in ("fold-0", "fold-1"):
+        write_overlaps(fold.parent / rows / "per_slice.csv", [])
+    for work in (draw_networks, draw_features, run_robustness):
+        with pytest.raises(DatasetError, match="no lesion in the true labels"):
+            work(tmp_path / "run", data_set, tmp_path / "none", device="cpu")
+    assert not (tmp_path / "none").exists()
     for file in ("per_slice.csv", "weights.safetensors"):
         (fold / file).unlink()
         with pytest.raises(OptionError, match=r"no weights or no per_slice\.csv of fold 1"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msdnet.data.training_slice import Array, TrainingSlice
-from msdnet.errors import OptionError
+from msdnet.errors import DatasetError, OptionError
 from msdnet.evaluation.pictures.feature_map_figures import draw_feature_maps
 from msdnet.evaluation.pictures.feature_maps import compute_feature_maps
 from msdnet.evaluation.pictures.noise_picture import draw_noise_picture
@@ -50,10 +50,13 @@ def run_robustness(
 
     Raises:
         OptionError: if there is no finished run, or a kind or level cannot be used.
-        DatasetError: if the data set is another one.
+        DatasetError: if the data set is another one, or no slice has lesion.
     """
-    runs, training_data = _open(runs_folder, data)
-    networks = {name: fold_networks(run, training_data, device) for name, run in runs.items()}
+    runs, data_of = _open(runs_folder, data)
+    leading = _leading(runs)
+    training_data = data_of[leading]
+    chosen = _chosen(runs[leading], 1)
+    networks = {name: fold_networks(run, data_of[name], device) for name, run in runs.items()}
     schema, title = get_schema(training_data.manifest.schema), _title(training_data)
     predictors = {name: n.predict for name, n in networks.items()}
     folds = next(iter(networks.values())).fold_of
@@ -63,6 +66,7 @@ def run_robustness(
         training_data.labelled,
         schema,
         levels,
+        as_seen={name: of_network.labelled for name, of_network in data_of.items()},
         seed=seed,
         folds=folds,
         path=out / "robustness.csv",
@@ -72,9 +76,8 @@ def run_robustness(
     table = robustness_table(results, schema, title="; ".join(training_data.notes))
     table.write(out, "robustness-table")
     draw_robustness(results, schema, out, "robustness", title=title)
-    name = _leading(runs)
-    [one] = _chosen(runs[name], training_data, 1)
-    draw_noise_picture(one, predictors[name], schema, out, "noise", seed=seed, title=title)
+    [one] = _named(chosen, training_data)
+    draw_noise_picture(one, predictors[leading], schema, out, "noise", seed=seed, title=title)
     return out / "robustness-table.md"
 
 
@@ -97,20 +100,22 @@ def draw_networks(
     `worst_slices`, for the first MSD-Net, else the first run.
     """
     check_num_slices(num_slices)
-    runs, training_data = _open(runs_folder, data)
-    slices = _chosen(runs[_leading(runs)], training_data, num_slices, worst)
+    runs, data_of = _open(runs_folder, data)
+    leading = _leading(runs)
+    names = _chosen(runs[leading], num_slices, worst)
     predictions: dict[str, dict[str, Array]] = {}
     for i, (name, run) in enumerate(runs.items()):
         tell = part_of(progress, i / len(runs), 1 / len(runs))
-        networks = fold_networks(run, training_data, device)
+        networks = fold_networks(run, data_of[name], device)
         settings = run.experiment.preprocessing
         predictions[name] = {}
-        for k, s in enumerate(slices):
-            tell(name, k / len(slices))
+        for k, s in enumerate(_named(names, data_of[name])):
+            tell(name, k / len(names))
             predictions[name][s.name] = networks.predict(s, to_grey(s.image, "grey", settings))
     out.mkdir(parents=True, exist_ok=True)
-    schema = get_schema(training_data.manifest.schema)
-    title = _title(training_data)
+    slices = _named(names, data_of[leading])
+    schema = get_schema(data_of[leading].manifest.schema)
+    title = _title(data_of[leading])
     name = "worst" if worst else "networks"
     picture, _ = draw_side_by_side(slices, predictions, schema, out, name, with_names=with_names, title=title)
     return out / picture
@@ -130,17 +135,20 @@ def draw_features(
 
     Args and Raises: as `run_robustness`; network: the run's name, by default the first MSD-Net, or the first run.
     """
-    runs, training_data = _open(runs_folder, data)
+    runs = open_runs(runs_folder)
     if network is not None and network not in runs:
         raise OptionError(
             f"there is no run {network!r}", got=network, expected="one of " + ", ".join(runs), do="choose one of these"
         )
     name = network or _leading(runs)
-    run, schema = runs[name], get_schema(training_data.manifest.schema)
+    run = runs[name]
+    chosen = _chosen(run, num_slices)
+    training_data = load_training_data(data, run.experiment)
+    schema = get_schema(training_data.manifest.schema)
     networks, settings = fold_networks(run, training_data, device), run.experiment.preprocessing
     out.mkdir(parents=True, exist_ok=True)
     pictures = []
-    slices = _chosen(run, training_data, num_slices)
+    slices = _named(chosen, training_data)
     for number, one in enumerate(slices, start=1):
         part_of(progress, (number - 1) / len(slices), 1 / len(slices))(f"slice {number} of {len(slices)}", 0.0)
         grey = to_grey(one.image, "grey", settings).to(choose_device(device))
@@ -160,9 +168,12 @@ def draw_features(
     return pictures
 
 
-def _open(runs_folder: Path, data: Path) -> tuple[dict[str, Run], TrainingData]:
+def _open(runs_folder: Path, data: Path) -> tuple[dict[str, Run], dict[str, TrainingData]]:
+    """The runs, and for each the slices in the grey of its own window; runs with one window share them."""
     runs = open_runs(runs_folder)
-    return runs, load_training_data(data, next(iter(runs.values())).experiment)
+    of_window = {run.experiment.preprocessing.window_hu: run.experiment for run in runs.values()}
+    loaded = {window: load_training_data(data, experiment) for window, experiment in of_window.items()}
+    return runs, {name: loaded[run.experiment.preprocessing.window_hu] for name, run in runs.items()}
 
 
 def _leading(runs: Mapping[str, Run]) -> str:
@@ -170,9 +181,20 @@ def _leading(runs: Mapping[str, Run]) -> str:
     return next((name for name, run in runs.items() if run.experiment.network == "msdnet"), next(iter(runs)))
 
 
-def _chosen(run: Run, data: TrainingData, num_slices: int, worst: bool = False) -> list[TrainingSlice]:
+def _chosen(run: Run, num_slices: int, worst: bool = False) -> list[str]:
     rows = run.overlaps()
     names = [bad.name for bad in worst_slices(rows, num_slices)] if worst else choose_slices(rows, num_slices)
+    if not names:
+        raise DatasetError(
+            "there is no slice to show",
+            got="no lesion in the true labels of any slice",
+            expected="one slice with lesion or more",
+            do="check the labels and how they are mapped with `msdnet prepare`",
+        )
+    return names
+
+
+def _named(names: Sequence[str], data: TrainingData) -> list[TrainingSlice]:
     by_name = {s.name: s for s in data.labelled}
     return [by_name[name] for name in names]
 
