@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from msdnet.config import CardTexts, Experiment, Preprocessing, Stage
 from msdnet.data.folds import Folds
 from msdnet.data.layouts import Options
-from msdnet.data.manifest import SYNTHETIC, Manifest, Row
+from msdnet.data.manifest import SYNTHETIC, Manifest, Row, read_manifest
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
@@ -24,6 +24,7 @@ from msdnet.evaluation.calibration import read_histograms
 from msdnet.evaluation.overlap import read_overlaps, write_overlaps
 from msdnet.evaluation.robustness import Condition, read_robustness
 from msdnet.evaluation.trust_rows import read_trust_rows
+from msdnet.files import file_sha256
 from msdnet.networks import build_network
 from msdnet.prediction import steadiness
 from msdnet.prediction.trust import read_trust_models
@@ -38,7 +39,7 @@ from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.experiment import run_experiment
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
 from msdnet.training.out_of_fold import measure_fold
-from msdnet.training.run_folder import claim
+from msdnet.training.run_folder import claim, claim_measures
 from msdnet.training.runs import fold_networks, open_runs
 from msdnet.training.seeds import cross_validate_seeds
 from msdnet.training.stage import run_stage
@@ -437,6 +438,54 @@ def test_every_network_sees_the_grey_of_its_own_window(tmp_path: Path, monkeypat
         assert len(set(marked.values())) > 3  # what is marked depends on the grey
         for slice_name, labels in drawn[0][name].items():
             assert np.count_nonzero(labels) == marked[slice_name]
+
+
+def test_robustness_goes_on_with_the_same_run_alone(
+    tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(illustrations, "draw_robustness", lambda *_, **__: None)
+    monkeypatch.setattr(illustrations, "draw_noise_picture", lambda *_, **__: None)
+    first = dataclasses.replace(SHORT, network="unet", network_arguments={"width": 2}, pretraining=None)
+    cross_validate([first], data_set, tmp_path / "one", device="cpu")
+    cross_validate([dataclasses.replace(first, seed=1)], data_set, tmp_path / "two", device="cpu")
+    out, told = tmp_path / "out", list[str]()
+    rows = out / "robustness.csv"
+
+    def measure(run: str, into: Path = out) -> None:
+        told.clear()
+        levels = {"noise": (0.0,)}
+        run_robustness(
+            tmp_path / run, data_set, into, levels=levels, device="cpu", progress=lambda doing, _: told.append(doing)
+        )
+
+    measure("one")
+    record = json.loads((out / "run.json").read_text())
+    weights = [tmp_path / "one" / "tiny" / f"fold-{i}" / "weights.safetensors" for i in (0, 1)]
+    assert record["weights_sha256"] == {"tiny": [file_sha256(path) for path in weights]}
+    assert record["data_sha256"] == read_manifest(data_set).sha256
+    before = rows.read_bytes()
+    measure("one")
+    assert told == ["tables and pictures"]  # nothing is measured again
+    with pytest.raises(OptionError, match="other weights of tiny"):
+        measure("two")
+    assert rows.read_bytes() == before
+    (out / "run.json").unlink()
+    with pytest.raises(OptionError, match=r"no run\.json that names the networks"):
+        measure("one")
+    rows.unlink()
+    measure("two")
+    assert "tiny: noise 0" in told
+    with pytest.raises(OptionError, match=r"run\.json of another kind"):
+        measure("one", into=tmp_path / "one" / "tiny")
+
+
+def test_measures_may_be_joined_by_networks_but_not_by_other_data(tmp_path: Path) -> None:
+    rows = tmp_path / "robustness.csv"
+    claim_measures(rows, {"a": ["1", "2"]}, "data")
+    rows.touch()
+    claim_measures(rows, {"a": ["1", "2"], "b": ["3", "4"]}, "data")
+    with pytest.raises(OptionError, match="other weights of b; other data"):
+        claim_measures(rows, {"a": ["1", "2"]}, "more data")
 
 
 def test_each_slice_is_predicted_by_the_fold_that_has_not_seen_it(tmp_path: Path, data_set: Path) -> None:

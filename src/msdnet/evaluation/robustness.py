@@ -66,7 +66,7 @@ def measure_robustness(
         seed: Of the noise.
         folds: Slice -> validation fold, to be kept in the rows.
         path: CSV that is written after each condition. What it already holds is not measured again; a network is
-            known by its name alone, so use another file where its weights have changed.
+            known by its name alone: the caller sees to it that its weights are the same.
         progress: Called after each slice with the condition and the share of the whole that is done, 0 to 1.
 
     Raises:

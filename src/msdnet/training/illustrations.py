@@ -19,6 +19,7 @@ from msdnet.prediction.device import choose_device
 from msdnet.slices import to_grey
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.progress import Progress, part_of
+from msdnet.training.run_folder import claim_measures
 from msdnet.training.runs import Run, fold_networks, open_runs
 
 SYNTHETIC = "synthetic"
@@ -37,7 +38,8 @@ def run_robustness(
 ) -> Path:
     """The robustness table in Markdown; beside it in OUT the rows, the curves, and one slice under noise (figure 6).
 
-    Every slice is predicted by the network of the fold that has not seen it. A second call goes on.
+    Every slice is predicted by the network of the fold that has not seen it. A second call goes on; OUT/run.json tells
+    of which weights and data the rows are.
 
     Args:
         runs_folder: What `msdnet train`, `cross-validate` or `ablate` wrote.
@@ -49,7 +51,7 @@ def run_robustness(
         progress: Called with what is being done and the share of the whole that is done, 0 to 1.
 
     Raises:
-        OptionError: if there is no finished run, or a kind or level cannot be used.
+        OptionError: if there is no finished run, a kind or level cannot be used, or OUT holds rows of another run.
         DatasetError: if the data set is another one, or no slice has lesion.
     """
     runs, data_of = _open(runs_folder, data)
@@ -60,7 +62,8 @@ def run_robustness(
     schema, title = get_schema(training_data.manifest.schema), _title(training_data)
     predictors = {name: n.predict for name, n in networks.items()}
     folds = next(iter(networks.values())).fold_of
-    out.mkdir(parents=True, exist_ok=True)
+    rows = out / "robustness.csv"
+    claim_measures(rows, {n: run.weights_sha256() for n, run in runs.items()}, training_data.manifest.sha256)
     results = measure_robustness(
         predictors,
         training_data.labelled,
@@ -69,7 +72,7 @@ def run_robustness(
         as_seen={name: of_network.labelled for name, of_network in data_of.items()},
         seed=seed,
         folds=folds,
-        path=out / "robustness.csv",
+        path=rows,
         progress=part_of(progress, 0.0, _MEASURING_SHARE),
     )
     part_of(progress, _MEASURING_SHARE, 1 - _MEASURING_SHARE)("tables and pictures", 0.0)

@@ -16,7 +16,7 @@ from msdnet.data.folds import read_folds
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import OptionError
 from msdnet.evaluation.overlap import SliceOverlap, read_overlaps
-from msdnet.files import RUN_RECORD, alone_in, whole_file
+from msdnet.files import RUN_RECORD, alone_in, file_sha256, whole_file
 from msdnet.labels import get_schema
 from msdnet.networks import build_network
 from msdnet.prediction.device import choose_device
@@ -45,6 +45,10 @@ class Run:
         """The folds whose weights or pixel counts are not there."""
         folders = [self.folder / f"fold-{fold}" for fold in range(self.experiment.num_folds)]
         return [i for i, f in enumerate(folders) if not all((f / name).is_file() for name in (WEIGHTS, OVERLAPS))]
+
+    def weights_sha256(self) -> list[str]:
+        """Of each fold's weights."""
+        return [file_sha256(self.folder / f"fold-{fold}" / WEIGHTS) for fold in range(self.experiment.num_folds)]
 
     def overlaps(self) -> list[SliceOverlap]:
         """The out-of-fold rows of every labelled slice; the folds' own, as those of all may not be put together yet."""
