@@ -475,6 +475,8 @@ def test_robustness_goes_on_with_the_same_run_alone(
     rows.unlink()
     measure("two")
     assert "tiny: noise 0" in told
+    with pytest.raises(OptionError, match=r"run\.json of another command"):
+        run_experiment(first, data_set, out, device="cpu")
     with pytest.raises(OptionError, match=r"run\.json of another kind"):
         measure("one", into=tmp_path / "one" / "tiny")
 

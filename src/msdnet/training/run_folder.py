@@ -46,6 +46,13 @@ def check_claim(folder: Path, experiment: Experiment, data_sha256: str) -> None:
     if not path.is_file():
         return
     before = json.loads(path.read_text(encoding="utf-8"))
+    if "experiment" not in before:
+        raise OptionError(
+            "the output folder holds a run of something else",
+            got=f"a {RUN_RECORD} of another command",
+            expected="the same experiment and data, to go on with",
+            do="choose another folder with -o",
+        )
     then = as_plain(experiment_from(before["experiment"]))  # with the defaults of keys that were not known yet
     changed = [k for k, v in as_plain(experiment).items() if then[k] != v]
     changed += ["the data"] if before["data_sha256"] != data_sha256 else []
