@@ -50,6 +50,7 @@ def test_experiment_files_exist() -> None:
         ({"name": "x", "training": {"steps": 1}, "preprocessing": {"size": 100}}, "size"),
         ({"name": "x", "training": {"steps": 1}, "preprocessing": {"size": 100}}, "preprocessing: size"),
         ({"name": "x", "training": None}, "training"),
+        *[({"name": n, "training": {"steps": 1}}, "of a folder") for n in ("../x", "a/b", r"a\b", "C:x", "..", "")],
         (["name"], "mapping"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from msdnet.settings import Fault, Faults, SettingsError, from_mapping
@@ -227,7 +227,7 @@ class Experiment:
     """A whole training: one file of this shape makes one set of weights and its cross-validation table.
 
     Attributes:
-        name: Name of the resulting weights.
+        name: Name of the resulting weights, and of a folder in the output of several experiments.
         schema: Label schema, by name.
         network: Network, by name.
         network_arguments: Arguments of the network's constructor other than num_classes and in_channels.
@@ -302,10 +302,15 @@ class Experiment:
         faults.require(named, "start", self.start, "the name or the folder of weights, or null")
         faults.require(self.focal_gamma >= 0, "focal_gamma", self.focal_gamma, "0 or more")
         faults.require(self.num_folds >= 2, "num_folds", self.num_folds, "at least 2")
+        is_plain = PureWindowsPath(self.name).name == self.name not in ("", "..")  # on every system
+        faults.require(is_plain, "name", self.name, "the name of a folder, without / \\ or :")
         faults.tell()
 
 
-_STAND_INS = {"name": "", **{name: Stage(steps=1, num_weak=1) for name in ("training", "pretraining", "self_training")}}
+_STAND_INS = {
+    "name": "x",
+    **{name: Stage(steps=1, num_weak=1) for name in ("training", "pretraining", "self_training")},
+}
 
 
 def read_experiment(path: Path) -> Experiment:

@@ -14,18 +14,22 @@ from safetensors.torch import load_file
 
 from msdnet.config import CardTexts, Experiment, Preprocessing, Stage, read_experiment
 from msdnet.data.folds import Folds
-from msdnet.data.manifest import SYNTHETIC, Manifest, Row
+from msdnet.data.layouts import Options
+from msdnet.data.manifest import SYNTHETIC, Manifest, Row, read_manifest
 from msdnet.data.preparation import prepare
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
 from msdnet.evaluation import trust
 from msdnet.evaluation.calibration import read_histograms
-from msdnet.evaluation.overlap import read_overlaps
+from msdnet.evaluation.overlap import read_overlaps, write_overlaps
+from msdnet.evaluation.robustness import Condition, read_robustness
 from msdnet.evaluation.trust_rows import read_trust_rows
+from msdnet.files import file_sha256
 from msdnet.networks import build_network
 from msdnet.prediction import steadiness
 from msdnet.prediction.trust import read_trust_models
 from msdnet.slices import to_grey
+from msdnet.training import illustrations
 from msdnet.training import network as network_module
 from msdnet.training import stage as stage_module
 from msdnet.training.ablation import ablation_rows
@@ -35,7 +39,7 @@ from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.experiment import run_experiment
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
 from msdnet.training.out_of_fold import measure_fold
-from msdnet.training.run_folder import check_claim, claim
+from msdnet.training.run_folder import check_claim, claim, claim_measures
 from msdnet.training.runs import fold_networks, open_runs
 from msdnet.training.seeds import cross_validate_seeds
 from msdnet.training.stage import run_stage
@@ -412,6 +416,93 @@ def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, dat
         draw_features(*where, network="x", device="cpu")
 
 
+def test_more_slices_than_a_page_holds_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    for num_slices in (0, 9):
+        with pytest.raises(OptionError, match=rf"got: +{num_slices}\n(.|\n)*--num-slices 8"):
+            draw_networks(tmp_path / "absent", tmp_path, tmp_path / "out", num_slices=num_slices, device="cpu")
+
+
+def test_every_network_sees_the_grey_of_its_own_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = Options(num_patients=4, shape=(3, 48, 48))
+    prepare(None, tmp_path / "data", "ggo-consolidation", layout="phantom", options=options)
+    training = Stage(steps=10, num_labelled=2, learning_rate=0.03, schedule="constant", ema_decay=0)
+    wide = Experiment(
+        "wide",
+        training,
+        network="unet",
+        network_arguments={"width": 2},
+        preprocessing=Preprocessing(size=32),
+        num_folds=2,
+    )
+    soft = dataclasses.replace(wide, name="soft", preprocessing=Preprocessing(size=32, window_hu=(-160, 240)))
+    cross_validate([wide, soft], tmp_path / "data", tmp_path / "run", device="cpu")
+    rows = {name: read_overlaps(tmp_path / "run" / name / "per_slice.csv") for name in ("wide", "soft")}
+    drawn: list[dict[str, dict[str, np.ndarray]]] = []
+    monkeypatch.setattr(illustrations, "draw_robustness", lambda *_, **__: None)
+    monkeypatch.setattr(illustrations, "draw_noise_picture", lambda *_, **__: None)
+    monkeypatch.setattr(illustrations, "draw_side_by_side", lambda _, found, *__, **___: drawn.append(found) or "  ")
+    where = tmp_path / "run", tmp_path / "data", tmp_path / "out"
+    run_robustness(*where, levels={"noise": (0.0,)}, device="cpu")
+    undamaged = read_robustness(tmp_path / "out" / "robustness.csv")
+    draw_networks(*where, device="cpu")
+    for name, of_network in rows.items():
+        assert undamaged[Condition("noise", 0.0, name)] == sorted(of_network, key=lambda r: r.name)
+        marked = {r.name: r.tp + r.fp for r in of_network if r.class_name == "any_lesion"}
+        assert len(set(marked.values())) > 3  # what is marked depends on the grey
+        for slice_name, labels in drawn[0][name].items():
+            assert np.count_nonzero(labels) == marked[slice_name]
+
+
+def test_robustness_goes_on_with_the_same_run_alone(
+    tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(illustrations, "draw_robustness", lambda *_, **__: None)
+    monkeypatch.setattr(illustrations, "draw_noise_picture", lambda *_, **__: None)
+    first = dataclasses.replace(SHORT, network="unet", network_arguments={"width": 2}, pretraining=None)
+    cross_validate([first], data_set, tmp_path / "one", device="cpu")
+    cross_validate([dataclasses.replace(first, seed=1)], data_set, tmp_path / "two", device="cpu")
+    out, told = tmp_path / "out", list[str]()
+    rows = out / "robustness.csv"
+
+    def measure(run: str, into: Path = out) -> None:
+        told.clear()
+        levels = {"noise": (0.0,)}
+        run_robustness(
+            tmp_path / run, data_set, into, levels=levels, device="cpu", progress=lambda doing, _: told.append(doing)
+        )
+
+    measure("one")
+    record = json.loads((out / "run.json").read_text())
+    weights = [tmp_path / "one" / "tiny" / f"fold-{i}" / "weights.safetensors" for i in (0, 1)]
+    assert record["weights_sha256"] == {"tiny": [file_sha256(path) for path in weights]}
+    assert record["data_sha256"] == read_manifest(data_set).sha256
+    before = rows.read_bytes()
+    measure("one")
+    assert told == ["tables and pictures"]  # nothing is measured again
+    with pytest.raises(OptionError, match="other weights of tiny"):
+        measure("two")
+    assert rows.read_bytes() == before
+    (out / "run.json").unlink()
+    with pytest.raises(OptionError, match=r"no run\.json that names the networks"):
+        measure("one")
+    rows.unlink()
+    measure("two")
+    assert "tiny: noise 0" in told
+    with pytest.raises(OptionError, match=r"run\.json of another command"):
+        run_experiment(first, data_set, out, device="cpu")
+    with pytest.raises(OptionError, match=r"run\.json of another kind"):
+        measure("one", into=tmp_path / "one" / "tiny")
+
+
+def test_measures_may_be_joined_by_networks_but_not_by_other_data(tmp_path: Path) -> None:
+    rows = tmp_path / "robustness.csv"
+    claim_measures(rows, {"a": ["1", "2"]}, "data")
+    rows.touch()
+    claim_measures(rows, {"a": ["1", "2"], "b": ["3", "4"]}, "data")
+    with pytest.raises(OptionError, match="other weights of b; other data"):
+        claim_measures(rows, {"a": ["1", "2"]}, "more data")
+
+
 def test_each_slice_is_predicted_by_the_fold_that_has_not_seen_it(tmp_path: Path, data_set: Path) -> None:
     cross_validate([SHORT], data_set, tmp_path / "run", device="cpu")
     data = load_training_data(data_set, SHORT)
@@ -425,21 +516,32 @@ def test_each_slice_is_predicted_by_the_fold_that_has_not_seen_it(tmp_path: Path
         assert all(torch.equal(v, start[k]) for k, v in networks.of(one).state_dict().items())
 
 
-def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, data_set: Path) -> None:
+def test_a_run_is_finished_with_its_folds_and_refused_before(tmp_path: Path, data_set: Path) -> None:
     with pytest.raises(OptionError, match="holds no run"):
         open_runs(tmp_path)
-    cross_validate([SHORT], data_set, tmp_path / "run", device="cpu")
-    (tmp_path / "run" / "tiny" / "fold-1" / "weights.safetensors").unlink()
-    with pytest.raises(OptionError, match="no weights of fold 1"):
-        open_runs(tmp_path / "run")
+    experiment = dataclasses.replace(SHORT, network="unet", network_arguments={"width": 2}, pretraining=None)
+    fold = tmp_path / "run" / "tiny" / "fold-1"
+    cross_validate([experiment], data_set, tmp_path / "run", only_folds=[0, 1], device="cpu")
+    assert not (tmp_path / "run" / "tiny" / "per_slice.csv").is_file()
+    assert draw_networks(tmp_path / "run", data_set, tmp_path / "out", num_slices=1, device="cpu").is_file()
+    for rows in ("fold-0", "fold-1"):
+        write_overlaps(fold.parent / rows / "per_slice.csv", [])
+    for work in (draw_networks, draw_features, run_robustness):
+        with pytest.raises(DatasetError, match="no lesion in the true labels"):
+            work(tmp_path / "run", data_set, tmp_path / "none", device="cpu")
+    assert not (tmp_path / "none").exists()
+    for file in ("per_slice.csv", "weights.safetensors"):
+        (fold / file).unlink()
+        with pytest.raises(OptionError, match=r"no weights or no per_slice\.csv of fold 1"):
+            open_runs(tmp_path / "run")
 
 
 def test_the_ablation_changes_the_network_alone() -> None:
     rows = ablation_rows(EXPERIMENT)
     assert [r.name for r in rows] == ["RB", "RRB", "RRB + CAB", "RRB + CAB + PCB"]
-    plain = dataclasses.asdict(dataclasses.replace(EXPERIMENT, name="", network_arguments={}))
+    plain = dataclasses.asdict(dataclasses.replace(EXPERIMENT, name="x", network_arguments={}))
     for row in rows:
-        assert dataclasses.asdict(dataclasses.replace(row, name="", network_arguments={})) == plain
+        assert dataclasses.asdict(dataclasses.replace(row, name="x", network_arguments={})) == plain
     sizes = [
         sum(p.numel() for p in build_network("msdnet", num_classes=3, **r.network_arguments).parameters()) for r in rows
     ]

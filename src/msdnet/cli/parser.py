@@ -207,7 +207,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     child = command("figure", "research", "draw slices beside their truth and the labels of a run's networks")
     child.add_argument("run_folder", metavar="RUN", type=Path, help=run_help)
-    child.add_argument("--num-slices", metavar="N", type=int, default=4, help="default: %(default)s")
+    child.add_argument("--num-slices", metavar="N", type=int, default=4, help="1 to 8; default: %(default)s")
     child.add_argument("--worst", action="store_true", help="the slices with the lowest DSC instead of typical ones")
     child.add_argument("--names", action="store_true", help="write the slices' names, which may come from file names")
     _add_run(child, "folder of the picture")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,7 @@ def measure_robustness(
     schema: LabelSchema,
     levels: Mapping[str, Sequence[float]] | None = None,
     *,
+    as_seen: Mapping[str, Sequence[TrainingSlice]] | None = None,
     seed: int = 0,
     folds: Mapping[str, int] | None = None,
     path: Path | None = None,
@@ -60,10 +62,11 @@ def measure_robustness(
         slices: With labels.
         schema: Of the labels.
         levels: Kind -> levels; the usual ones of every kind by default.
+        as_seen: Network -> the slices with the grey of its own window, where that is not the grey in `slices`.
         seed: Of the noise.
         folds: Slice -> validation fold, to be kept in the rows.
         path: CSV that is written after each condition. What it already holds is not measured again; a network is
-            known by its name alone, so use another file where its weights have changed.
+            known by its name alone: the caller sees to it that its weights are the same.
         progress: Called after each slice with the condition and the share of the whole that is done, 0 to 1.
 
     Raises:
@@ -72,7 +75,7 @@ def measure_robustness(
         SchemaError: if predicted labels do not fit the slice or the schema.
     """
     conditions = _plan(list(networks), levels)
-    labelled = _labelled(slices)
+    labelled = {network: _labelled((as_seen or {}).get(network, slices)) for network in networks}
     kept = read_robustness(path, seed=seed) if path is not None and path.exists() else {}
     classes = [*schema.names, ANY_LESION]
     expected = sorted((s.name, class_name) for s in slices for class_name in classes)
@@ -100,7 +103,7 @@ def measure_robustness(
             kept[condition] = clean[condition.network]
         else:
             kept[condition] = _measure(
-                networks[condition.network], labelled, schema, condition, seed, folds or {}, tell
+                networks[condition.network], labelled[condition.network], schema, condition, seed, folds or {}, tell
             )
         if neutral:
             clean[condition.network] = kept[condition]
@@ -168,9 +171,9 @@ def _plan(networks: Sequence[str], levels: Mapping[str, Sequence[float]] | None)
 
 
 def _labelled(slices: Sequence[TrainingSlice]) -> list[tuple[TrainingSlice, Array]]:
-    names = [s.name for s in slices]
+    counted = Counter(s.name for s in slices)
     labelled = [(s, s.labels) for s in slices if s.labels is not None]
-    bad = sorted({s.name for s in slices if s.labels is None or names.count(s.name) > 1})
+    bad = sorted({s.name for s in slices if s.labels is None or counted[s.name] > 1})
     if bad or not slices:
         raise DatasetError(
             "robustness cannot be measured on these slices",

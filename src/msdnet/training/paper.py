@@ -51,7 +51,7 @@ NUM_SLICES = {"All": 4780, "Any lesion": 2506, "No lesion": 2274}
 NUM_PATIENTS = 36
 
 _RECIPE = Experiment(
-    name="",
+    name="paper",
     training=Stage(
         epochs=50,
         num_labelled=8,

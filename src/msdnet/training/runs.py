@@ -15,12 +15,16 @@ from msdnet.config import Experiment, experiment_from
 from msdnet.data.folds import read_folds
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import OptionError
-from msdnet.files import RUN_RECORD, alone_in, whole_file
+from msdnet.evaluation.overlap import SliceOverlap, read_overlaps
+from msdnet.files import RUN_RECORD, alone_in, file_sha256, whole_file
 from msdnet.labels import get_schema
 from msdnet.networks import build_network
 from msdnet.prediction.device import choose_device
 from msdnet.prediction.slicewise import most_probable, predict_probabilities
 from msdnet.training.data import TrainingData
+from msdnet.training.out_of_fold import OVERLAPS, of_all_folds
+
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Run:
 
     Attributes:
         experiment: What was run.
-        folder: Its folder, with fold-0/weights.safetensors and so on.
+        folder: Its folder, with fold-0/weights.safetensors, fold-0/per_slice.csv and so on.
         folds_file: The folds it was run on.
     """
 
@@ -38,9 +42,17 @@ class Run:
     folds_file: Path
 
     def missing_folds(self) -> list[int]:
-        """The folds whose weights are not there."""
-        folds = range(self.experiment.num_folds)
-        return [f for f in folds if not (self.folder / f"fold-{f}" / "weights.safetensors").is_file()]
+        """The folds whose weights or pixel counts are not there."""
+        folders = [self.folder / f"fold-{fold}" for fold in range(self.experiment.num_folds)]
+        return [i for i, f in enumerate(folders) if not all((f / name).is_file() for name in (WEIGHTS, OVERLAPS))]
+
+    def weights_sha256(self) -> list[str]:
+        """Of each fold's weights."""
+        return [file_sha256(self.folder / f"fold-{fold}" / WEIGHTS) for fold in range(self.experiment.num_folds)]
+
+    def overlaps(self) -> list[SliceOverlap]:
+        """The out-of-fold rows of every labelled slice; the folds' own, as those of all may not be put together yet."""
+        return of_all_folds(self.folder, self.experiment.num_folds, OVERLAPS, read_overlaps)
 
 
 def open_runs(out: Path) -> dict[str, Run]:
@@ -69,9 +81,9 @@ def open_runs(out: Path) -> dict[str, Run]:
         if missing:
             raise OptionError(
                 f"the run of {name} is not finished",
-                got=f"no weights of fold {', '.join(map(str, missing))}",
+                got=f"no weights or no {OVERLAPS} of fold {', '.join(map(str, missing))}",
                 expected=f"{experiment.num_folds} finished folds",
-                do="go on with the command that started it",
+                do="go on with the command that started it, for all folds or with --fold for these",
             )
         runs[name] = run
     if not runs:
@@ -105,7 +117,7 @@ class FoldNetworks:
                 in_channels=1,
                 **{k: v for k, v in experiment.network_arguments.items() if k != "pretrained"},
             )
-            network.load_state_dict(load_file(self.run.folder / f"fold-{fold}" / "weights.safetensors"))
+            network.load_state_dict(load_file(self.run.folder / f"fold-{fold}" / WEIGHTS))
             self._networks[fold] = network.eval().to(choose_device(self.device))
         return self._networks[fold]
 

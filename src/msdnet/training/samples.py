@@ -34,8 +34,9 @@ class SampleDrawing(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """After a checkpoint: `epoch` is the trainer's word for what lies between two."""
-        every = max(1, (trainer.max_epochs or 1) // NUM_PICTURES)
-        if not trainer.is_global_zero or not self.slices or (trainer.current_epoch + 1) % every:
+        before, planned = trainer.current_epoch, trainer.max_epochs or 1
+        is_due = (before + 1) * NUM_PICTURES // planned > before * NUM_PICTURES // planned
+        if not trainer.is_global_zero or not self.slices or not is_due:
             return
         training: Any = pl_module  # a SegmentationTraining
         network = training.average.module.eval()

@@ -106,7 +106,7 @@ def test_names_are_written_and_figures_left_out_where_asked(tmp_path: Path) -> N
 def test_too_many_slices_missing_results_and_misfits_are_refused(tmp_path: Path) -> None:
     slices, predictions = make_slices()
     for wrong in ([], slices[:1] * (MAX_ROWS + 1)):
-        with pytest.raises(OptionError, match="choose_slices"):
+        with pytest.raises(OptionError, match="--num-slices 8"):
             draw_side_by_side(wrong, predictions, SCHEMA, tmp_path, "x")
     with pytest.raises(DatasetError, match="no result of V-Net"):
         draw_side_by_side(slices, predictions | {"V-Net": {}}, SCHEMA, tmp_path, "x")

@@ -50,13 +50,7 @@ def draw_side_by_side(
         DatasetError: if a slice has no labels, or a network has not predicted it.
         SchemaError: if predicted labels do not fit the slice or the schema.
     """
-    if not 1 <= len(slices) <= MAX_ROWS:
-        raise OptionError(
-            "this number of slices cannot be drawn on one page",
-            got=str(len(slices)),
-            expected=f"1 to {MAX_ROWS}",
-            do="choose some of them with choose_slices",
-        )
+    check_num_slices(len(slices))
     truths = [_truth(one, predictions) for one in slices]
     sheet = Sheet(
         ("CT", "Truth", *predictions),
@@ -78,6 +72,21 @@ def draw_side_by_side(
                     sheet.caption(row, column, dsc_caption(overlaps, schema))
     sheet.legend(schema)
     return sheet.save(folder, name)
+
+
+def check_num_slices(num_slices: int) -> None:
+    """Refuses at once what `draw_side_by_side` would refuse when everything is predicted.
+
+    Raises:
+        OptionError: as there.
+    """
+    if not 1 <= num_slices <= MAX_ROWS:
+        raise OptionError(
+            "this number of slices cannot be drawn on one page",
+            got=str(num_slices),
+            expected=f"1 to {MAX_ROWS}",
+            do=f"ask for that many, with `msdnet figure` for instance --num-slices {MAX_ROWS}",
+        )
 
 
 def choose_slices(rows: Sequence[SliceOverlap], n: int) -> list[str]:
