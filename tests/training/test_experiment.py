@@ -35,7 +35,7 @@ from msdnet.training import stage as stage_module
 from msdnet.training.ablation import ablation_rows
 from msdnet.training.convergence import loss_curve, still_improving
 from msdnet.training.cross_validation import cross_validate, cross_validate_network
-from msdnet.training.data import TrainingData, load_training_data
+from msdnet.training.data import TrainingData, load_training_data, split_to_train_on
 from msdnet.training.experiment import run_experiment
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
 from msdnet.training.out_of_fold import measure_fold
@@ -309,6 +309,24 @@ def test_experiments_that_do_not_fit_together_are_refused_with_every_reason(tmp_
     with pytest.raises(OptionError, match=r"two experiments; schema is .*; num_folds is 2 and 3; the reference 'x'"):
         cross_validate(others, data_set, tmp_path / "out", reference="x", device="cpu")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("splits", "split"), [(("", ""), None), (("train", "test"), "train"), (("train", ""), "train")]
+)
+def test_the_split_train_is_trained_on_or_everything(splits: tuple[str, ...], split: str | None) -> None:
+    assert split_to_train_on(_with_splits(splits)) == split
+
+
+@pytest.mark.parametrize("splits", [("training", "test"), ("", "test")])
+def test_splits_without_train_are_refused(splits: tuple[str, ...]) -> None:
+    with pytest.raises(DatasetError, match="no split of the data set is called 'train'(.|\n)*'test'"):
+        split_to_train_on(_with_splits(splits))
+
+
+def _with_splits(splits: tuple[str, ...]) -> Manifest:
+    rows = tuple(Row(str(i), Path("a.png"), "g", split=split) for i, split in enumerate(splits))
+    return Manifest(Path("manifest.csv"), rows, "ggo-consolidation", "grey", {})
 
 
 def test_another_schema_than_the_data_sets_is_refused(tmp_path: Path, data_set: Path) -> None:

@@ -56,7 +56,7 @@ def data_notes(manifest: Manifest) -> tuple[str, ...]:
 
 
 def load_training_data(path: Path, experiment: Experiment) -> TrainingData:
-    """The slices of the split "train", or of the whole data set where no split has that name.
+    """The slices of the split "train", or of the whole data set where no slice has a split.
 
     Args:
         path: The manifest, or its folder.
@@ -64,6 +64,7 @@ def load_training_data(path: Path, experiment: Experiment) -> TrainingData:
 
     Raises:
         DatasetError: if the data set cannot be read or has changed since it was prepared.
+        DatasetError: if it has splits, and none of them is "train".
         DatasetError: if a stage of the experiment needs slices that it does not have.
         OptionError: if its label schema is another one.
     """
@@ -75,12 +76,29 @@ def load_training_data(path: Path, experiment: Experiment) -> TrainingData:
             expected="one schema",
             do="change the experiment's schema, or prepare the data set for it",
         )
-    split = TRAIN if TRAIN in manifest.splits else None
-    slices = load_slices(manifest, split, experiment.preprocessing)
+    slices = load_slices(manifest, split_to_train_on(manifest), experiment.preprocessing)
     labelled = [s for s in slices if s.labels is not None]
     data = TrainingData(manifest, labelled, [s for s in slices if s.labels is None])
     check_stages(experiment, data)
     return data
+
+
+def split_to_train_on(manifest: Manifest) -> str | None:
+    """ "train", or None where no slice has a split.
+
+    Raises:
+        DatasetError: if there are splits, but none of that name: those that are left for a test must not be trained on.
+    """
+    if TRAIN in manifest.splits:
+        return TRAIN
+    if any(manifest.splits):
+        raise DatasetError(
+            f"no split of the data set is called {TRAIN!r}",
+            got=", ".join(repr(split) if split else "none (empty)" for split in manifest.splits),
+            expected=f"{TRAIN!r} in the column `split` for the slices to train on, or that column empty for all slices",
+            do=f"call that split {TRAIN!r} in groups.csv or {manifest.path.name}, and prepare the data set again",
+        )
+    return None
 
 
 def check_stages(experiment: Experiment, data: TrainingData) -> None:
