@@ -27,6 +27,7 @@ from msdnet.evaluation.trust_rows import read_trust_rows
 from msdnet.files import file_sha256
 from msdnet.networks import build_network
 from msdnet.prediction import steadiness
+from msdnet.prediction.device import name_device
 from msdnet.prediction.trust import read_trust_models
 from msdnet.slices import to_grey
 from msdnet.training import illustrations
@@ -39,6 +40,7 @@ from msdnet.training.data import TrainingData, load_training_data, split_to_trai
 from msdnet.training.experiment import run_experiment
 from msdnet.training.illustrations import draw_features, draw_networks, run_robustness
 from msdnet.training.out_of_fold import measure_fold
+from msdnet.training.precision import usable_precision
 from msdnet.training.run_folder import check_claim, claim, claim_measures
 from msdnet.training.runs import fold_networks, open_runs
 from msdnet.training.seeds import cross_validate_seeds
@@ -84,6 +86,8 @@ def test_an_interrupted_stage_ends_with_the_same_weights(
     with pytest.raises(KeyError, match="killed"):
         run_stage(_network(), stage, EXPERIMENT, slices, tmp_path / "halves", seed=1, device="cpu")
     assert not (tmp_path / "halves" / "weights.safetensors").exists()
+    assert not (tmp_path / "halves" / "run.json").exists()
+    _add_seconds(tmp_path / "halves" / "newest.ckpt", 1000)
     monkeypatch.setattr(stage_module.SegmentationTraining, "training_step", original)
     run_stage(_network(seed_again), stage, EXPERIMENT, slices, tmp_path / "halves", seed=1, device="cpu")
 
@@ -91,6 +95,16 @@ def test_an_interrupted_stage_ends_with_the_same_weights(
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
     start = _network().state_dict()
     assert any(not torch.equal(whole[name], start[name]) for name in whole)
+    of_whole, of_halves = (json.loads((tmp_path / n / "run.json").read_text()) for n in ("whole", "halves"))
+    assert of_whole.pop("seconds") < 1000 < of_halves.pop("seconds")  # over both starts
+    assert of_whole == of_halves
+
+
+def _add_seconds(checkpoint: Path, seconds: float) -> None:
+    """As if what was done up to the checkpoint had taken so much longer."""
+    state = torch.load(checkpoint, weights_only=False)
+    state["callbacks"]["Timer"]["time_elapsed"]["train"] += seconds
+    torch.save(state, checkpoint)
 
 
 def test_an_mlflow_address_without_a_server_is_refused_before_training(
@@ -188,6 +202,7 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
     true = load_training_data(data_set, experiment).labelled[0].labels == 1
     assert (sum(of_ggo.pixels), sum(of_ggo.positives)) == (true.size, np.count_nonzero(true))
     assert "| Ground-glass opacity | 4 |" in (out / "calibration.md").read_text()
+    _check_stage_records(out, load_training_data(data_set, experiment).labelled)
     page = (weights / "model-card.md").read_text()
     assert "Made up." in page
     assert card.sha256 in page
@@ -201,6 +216,37 @@ def test_an_experiment_writes_weights_table_and_rows(tmp_path: Path, data_set: P
         run_experiment(other, data_set, tmp_path / "out", device="cpu")
     with pytest.raises(OptionError, match="a run of `msdnet train`"):
         cross_validate([experiment], data_set, tmp_path / "out", device="cpu")
+
+
+def _check_stage_records(out: Path, labelled: list[TrainingSlice]) -> None:
+    """Every stage says how its weights were made; class weights are counted over the fold's training part alone."""
+    fold_of = {r.name: r.fold for r in read_overlaps(out / "per_slice.csv")}
+    of_pretraining = json.loads((out / "pretraining" / "run.json").read_text())
+    assert (of_pretraining["class_weights"], of_pretraining["num_labelled"], of_pretraining["num_weak"]) == (None, 0, 4)
+    for name, held_back in (("fold-0", 0), ("fold-1", 1), ("final", None)):
+        record = json.loads((out / name / "run.json").read_text())
+        seen = [s.labels for s in labelled if fold_of[s.name] != held_back]
+        counts = np.bincount(np.concatenate([labels.ravel() for labels in seen if labels is not None]), minlength=3)
+        shares = dict(zip(("background", "ggo", "consolidation"), 1 - counts / counts.sum(), strict=True))
+        assert record["class_weights"] == pytest.approx(shares, abs=1e-5)
+        assert (record["num_labelled"], record["num_weak"], record["processes"]) == (len(seen), 0, 1)
+        assert record["weights_sha256"] == file_sha256(out / name / "weights.safetensors")
+        assert (record["device"], record["precision"]) == ("cpu", usable_precision(SHORT.precision, "cpu"))
+        assert record["device_name"] == name_device(torch.device("cpu")) != ""
+        assert record["threads"] == torch.get_num_threads()
+        assert record["seconds"] > 0
+
+
+def test_folds_that_were_finished_without_a_record_are_not_trained_again(tmp_path: Path, data_set: Path) -> None:
+    cross_validate([SHORT], data_set, tmp_path / "out", device="cpu")
+    fold = tmp_path / "out/tiny/fold-0"
+    (fold / "run.json").unlink()
+    before = (fold / "weights.safetensors").stat().st_mtime_ns
+    cross_validate([SHORT], data_set, tmp_path / "out", device="cpu")
+    (fold / "per_slice.csv").unlink()
+    cross_validate([SHORT], data_set, tmp_path / "out", device="cpu")
+    assert (fold / "weights.safetensors").stat().st_mtime_ns == before
+    assert not (fold / "run.json").exists()
 
 
 def test_a_run_fits_trust_on_slices_its_networks_had_not_seen(

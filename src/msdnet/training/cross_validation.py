@@ -4,7 +4,8 @@
     OUT/folds.csv                       slice, group, fold; drawn once, with the data set's hash
     OUT/NAME/run.json                   the experiment, the data set's hash, versions
     OUT/NAME/pretraining/               shared by the folds
-    OUT/NAME/fold-0/ ...                checkpoints, loss curves, weights, samples/, and what `out_of_fold` measures
+    OUT/NAME/fold-0/ ...                checkpoints, loss curves, weights, run.json (how they were made), samples/, and
+                                        what `out_of_fold` measures
     OUT/NAME/per_slice.csv              out-of-fold pixel counts; every figure is made from it
     OUT/NAME/table.md, .csv, .tex       the network's own table
     OUT/comparison.*, significance.*    several networks side by side, with paired tests against the reference

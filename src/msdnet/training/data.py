@@ -84,7 +84,7 @@ def load_training_data(path: Path, experiment: Experiment) -> TrainingData:
 
 
 def split_to_train_on(manifest: Manifest) -> str | None:
-    """ "train", or None where no slice has a split.
+    """The split "train"; None where no slice has a split.
 
     Raises:
         DatasetError: if there are splits, but none of that name: those that are left for a test must not be trained on.

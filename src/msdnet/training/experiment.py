@@ -3,7 +3,7 @@
     OUT/summary.md   the main figures of the cross-validation, one line for each class
     OUT/trust*       how far results can be trusted, and how well that holds
     OUT/calibration* whether probabilities are right
-    OUT/final/       checkpoints, loss curves and weights of the training on all slices
+    OUT/final/       checkpoints, loss curves, weights and run.json of the training on all slices
     OUT/weights/     card.json, model.safetensors, and model-card.md for people
 
 and what `cross_validation` writes for one network, directly in OUT. Each part is skipped where it is finished already.

@@ -1,7 +1,7 @@
 """One network through all stages of its experiment.
 
 FOLDER/pretraining/       shared by the folds
-FOLDER/NAME/              checkpoints, loss curves and weights of the last stage
+FOLDER/NAME/              checkpoints, loss curves, weights and run.json of the last stage
 FOLDER/NAME/teacher/      with self-training: those of the network that guesses, and its guesses
 """
 

@@ -12,7 +12,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -29,6 +29,7 @@ from msdnet.training.memory import keep_freed_memory
 from msdnet.training.module import SegmentationTraining
 from msdnet.training.precision import usable_precision
 from msdnet.training.processes import Processes, check_shares, find_processes
+from msdnet.training.stage_record import write_stage_record
 
 STEPS_PER_CHECKPOINT = 50  # at least; a whole number of epochs where the stage is given in epochs
 
@@ -57,7 +58,7 @@ def run_stage(
         experiment: Preprocessing, augmentation and losses.
         slices: Labelled slices, weakly labelled slices, or both; each in the role that the stage has for it.
         folder: Receives checkpoints, the loss curve (log/version_*/metrics.csv, one for each start), TensorBoard's
-            files, and the weights.
+            files, the weights, and run.json, which says how they were made (`stage_record`).
         seed: Seeds every batch.
         device: "auto", "cpu" or "cuda".
         validation: Labelled slices whose loss is logged at each checkpoint; without them nothing stops early.
@@ -72,10 +73,11 @@ def run_stage(
     with alone_in(folder) if processes.writes else contextlib.nullcontext():
         if not result.is_file():
             batches = _Batches(stage, experiment, slices, validation, seed, processes)
+            weights_of_classes = _class_weights(slices, experiment)
             module = SegmentationTraining(
                 network,
                 stage,
-                _class_weights(slices, experiment),
+                weights_of_classes,
                 experiment.focal_gamma,
                 num_steps=batches.num_steps,
                 steps_per_epoch=batches.steps_per_epoch,
@@ -83,7 +85,8 @@ def run_stage(
             )
             start = {n: v.clone() for n, v in network.state_dict().items()} if stage.start_share else {}
             precision = usable_precision(experiment.precision, device)
-            trainer = _trainer(batches, precision, folder, device, processes, callbacks)
+            timer = Timer()  # its time is in the checkpoints
+            trainer = _trainer(batches, precision, folder, device, processes, [timer, *callbacks])
             if trainer.strategy.root_device.type == "cpu":
                 keep_freed_memory()
             _fit(trainer, module, batches, folder / "newest.ckpt")
@@ -92,6 +95,18 @@ def run_stage(
                 weights = _averaged(best) if best.is_file() else module.average.module.state_dict()
                 with whole_file(result) as unfinished:
                     save_file(_contiguous(_mixed(weights, start, stage.start_share) if start else weights), unfinished)
+                    write_stage_record(
+                        folder,
+                        unfinished,
+                        weights_of_classes,
+                        get_schema(experiment.schema),
+                        num_labelled=len(batches.labelled or ()),
+                        num_weak=len(batches.weak or ()),
+                        device=trainer.strategy.root_device,
+                        precision=precision,
+                        processes=processes,
+                        seconds=timer.time_elapsed(),
+                    )
             trainer.strategy.barrier()
     network.load_state_dict(load_file(result))
     return network.eval()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
+
+from msdnet.prediction.device import name_device
 
 _FLAGS = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _SIDE, _COPIED = 2048, 64 << 20
@@ -49,7 +49,7 @@ def read_machine(device: torch.device, precisions: tuple[str, ...]) -> Machine:
     seconds = _fastest(lambda: target.copy_(source), device)
     return Machine(
         device.type,
-        torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        name_device(device),
         torch.get_num_threads(),
         tuple(flag for flag in _FLAGS if flags.get(flag)),
         peaks,
@@ -66,11 +66,3 @@ def _fastest(call: Callable[[], object], device: torch.device) -> float:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return min(times)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
