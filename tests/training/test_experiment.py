@@ -366,7 +366,7 @@ def test_the_split_train_is_trained_on_or_everything(splits: tuple[str, ...], sp
 
 @pytest.mark.parametrize("splits", [("training", "test"), ("", "test")])
 def test_splits_without_train_are_refused(splits: tuple[str, ...]) -> None:
-    with pytest.raises(DatasetError, match="no split of the data set is called 'train'(.|\n)*'test'"):
+    with pytest.raises(DatasetError, match=r"no split of the data set is called 'train'(.|\n)*'test'"):
         split_to_train_on(_with_splits(splits))
 
 
