@@ -86,6 +86,18 @@ def test_a_volume_gives_a_row_for_each_axial_slice(nifti: Path) -> None:
         np.testing.assert_array_equal(s.image, np.round(grey).astype(np.uint8))
 
 
+def test_slices_know_the_distance_of_rows_and_columns(
+    tmp_path: Path, draw_volume: Draw, write_volume: Write, write_pictures: Callable[..., Path]
+) -> None:
+    voxels, affine = draw_volume(0), np.diag([-0.7, 0.9, 5.0, 1.0])
+    write_volume(tmp_path / "scans/images/a.nii.gz", voxels, affine)
+    write_volume(tmp_path / "scans/labels/a.nii.gz", _labels(voxels.shape, 1), affine)
+    of_volume = load_slices(prepare(tmp_path / "scans", tmp_path / "scans", SCHEMA).manifest)
+    np.testing.assert_allclose([s.spacing_mm for s in of_volume], [(0.9, 0.7)] * len(of_volume), rtol=1e-6)
+    folder = write_pictures(2)
+    assert {s.spacing_mm for s in load_slices(prepare(folder, folder, SCHEMA).manifest)} == {None}
+
+
 def test_the_preprocessing_at_loading_sets_the_window(nifti: Path) -> None:
     manifest = prepare(nifti, nifti, SCHEMA).manifest
     wide = load_slices(manifest, preprocessing=Preprocessing(window_hu=(-2000, 2000)))

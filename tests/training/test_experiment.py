@@ -130,10 +130,15 @@ def test_training_learns_what_grey_tells(tmp_path: Path, draw_slices: Draw) -> N
     network = _network()
     network.load_state_dict(load_file(tmp_path / "weights.safetensors"))
 
-    lesion = [
-        r.dsc for r in measure_fold(network.eval(), labelled, experiment, 0).overlaps if r.class_name == "any_lesion"
-    ]
-    assert np.mean(lesion) > 0.5
+    overlaps = measure_fold(network.eval(), labelled, experiment, 0).overlaps
+    assert np.mean([r.dsc for r in overlaps if r.class_name == "any_lesion"]) > 0.5
+    assert {r.hd95_mm for r in overlaps} == {None}
+    fine, coarse = (
+        [r.hd95_mm for r in measure_fold(network, with_spacing, experiment, 0).overlaps if r.present and r.predicted]
+        for with_spacing in ([dataclasses.replace(s, spacing_mm=(mm, mm)) for s in labelled] for mm in (0.5, 1.0))
+    )
+    assert coarse == pytest.approx([2 * distance for distance in fine])  # in mm
+    assert len(coarse) > 0
 
 
 @pytest.fixture

@@ -83,12 +83,14 @@ class Found:
 class Stack:
     """The slices of a file: (S, H, W) from feet to head, rows to the back, columns to the left.
 
-    `affine` goes from indices to LPS millimetres; None where the file states no orientation.
+    `affine` goes from indices to LPS millimetres; None where the file states no orientation. `spacing_mm` is the
+    distance of rows and of columns of an image; None where the file does not tell it.
     """
 
     array: Array
     affine: Array | None
     intensity: str = ""
+    spacing_mm: tuple[float, float] | None = None
 
 
 class SliceReader:
@@ -140,6 +142,7 @@ class SliceReader:
             np.array(grey, dtype=np.uint8),
             labels=labels,
             weak=None if weak is None else weak.astype(np.uint8),
+            spacing_mm=image.spacing_mm,
         )
         return Found(found, [], image.intensity)
 
@@ -180,7 +183,9 @@ class SliceReader:
     def _read_image(self, path: Path) -> Stack:
         scan = read_scan(path, window=self.window, grey=self.grey)
         volume = to_canonical(scan)
-        return Stack(volume.array, volume.affine if scan.orientation_known else None, scan.intensity)
+        _, row_mm, column_mm = (float(mm) for mm in volume.spacing)
+        spacing_mm = (row_mm, column_mm) if scan.pixel_spacing_known else None
+        return Stack(volume.array, volume.affine if scan.orientation_known else None, scan.intensity, spacing_mm)
 
 
 def read_label_map(path: Path) -> Stack:

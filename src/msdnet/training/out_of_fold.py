@@ -35,7 +35,8 @@ class FoldRows:
     """One row for each labelled slice and class.
 
     Attributes:
-        overlaps: Pixel counts of the result beside the truth; argmax, no flips, at the slices' own sizes.
+        overlaps: Pixel counts of the result beside the truth, and the outlines' distance where the spacing is known;
+            argmax, no flips, at the slices' own sizes.
         trust: How steady the result is.
         calibration: How often each probability is right.
     """
@@ -72,7 +73,11 @@ def measure_fold(
             continue
         [looks] = take_looks(network, [to_grey(one.image, "grey", settings).to(chosen)], settings)
         reported = looks[0].argmax(axis=0).astype(np.uint8)
-        rows.overlaps.extend(count_overlap(reported, one.labels, schema, name=one.name, group=one.group, fold=fold))
+        rows.overlaps.extend(
+            count_overlap(
+                reported, one.labels, schema, name=one.name, group=one.group, fold=fold, spacing_mm=one.spacing_mm
+            )
+        )
         rows.trust.extend(_trust_rows(one, one.labels, reported, looks, schema, fold))
         rows.calibration.extend(_histograms(one, one.labels, looks[0], schema, fold))
     return rows
