@@ -64,7 +64,7 @@ def test_folders_of_pngs_give_rows_tables_and_a_record(tmp_path: Path) -> None:
     expected = figures_table(rows, SCHEMA, notes=["no HD95: the spacing is not known"])
     assert table.read_text() == expected.markdown()
     assert (out / "table.csv").read_text() == expected.csv()
-    assert (out / "table.tex").read_text() == expected.latex()
+    assert (out / "table.tex").read_text() == expected.latex("table")
     text = (out / "run.json").read_text()
     assert str(tmp_path) not in text
     record = json.loads(text)

@@ -39,8 +39,9 @@ def test_markdown_has_notes_figures_and_foot() -> None:
 
 def test_latex_is_a_booktabs_table_with_escaped_text() -> None:
     lines = TABLE.latex().splitlines()
-    assert lines[2] == r"\caption{one seed; 100 \% synthetic. Mean ``over'' slices.}"
-    assert lines[3:8] == [
+    assert lines[:2] == [r"% \usepackage{booktabs}", r"\begin{table}"]
+    assert lines[3:5] == [r"\caption{one seed; 100 \% synthetic. Mean ``over'' slices.}", r"\label{tab:msdnet}"]
+    assert lines[5:10] == [
         r"\begin{tabular}{lrrr}",
         r"\toprule",
         r"who \& what & DSC & p\_x & n \\",
@@ -48,6 +49,14 @@ def test_latex_is_a_booktabs_table_with_escaped_text() -> None:
         r"a|b & 0.33 (0.10) [0.25, 0.50] & $<$ 0.001 & 12 \\",
     ]
     assert lines[-3:] == [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+
+
+def test_a_wide_latex_table_lies_across_the_page() -> None:
+    wide = Table(tuple(Column(str(k), str(k)) for k in range(5)), (tuple("abcde"),))
+    lines = wide.latex("comparison").splitlines()
+    assert lines[:2] == [r"% \usepackage{booktabs,graphicx,rotating}", r"\begin{sidewaystable}"]
+    assert lines[4:6] == [r"\label{tab:comparison}", r"\resizebox{\linewidth}{!}{%"]
+    assert lines[-2:] == [r"\end{tabular}}", r"\end{sidewaystable}"]
 
 
 def test_csv_gives_every_figure_back_in_full() -> None:
@@ -65,4 +74,4 @@ def test_the_three_forms_are_written_under_one_name(tmp_path: Path) -> None:
     assert TABLE.write(tmp_path, "table") == ("table.md", "table.csv", "table.tex")
     assert (tmp_path / "table.md").read_text() == TABLE.markdown()
     assert (tmp_path / "table.csv").read_text() == TABLE.csv()
-    assert (tmp_path / "table.tex").read_text() == TABLE.latex()
+    assert (tmp_path / "table.tex").read_text() == TABLE.latex("table")

@@ -32,6 +32,10 @@ class Column:
     digits: int = 3
 
 
+WIDE = 4
+"""A table of more columns than these is wider than a page."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Figures in rows.
@@ -55,24 +59,29 @@ class Table:
         body = ["| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines]
         return "\n".join([*head, *body, *(["", self.foot] if self.foot else [])]) + "\n"
 
-    def latex(self) -> str:
-        """The table for a paper; needs the package booktabs."""
+    def latex(self, label: str = "msdnet") -> str:
+        """The table for a paper, a wide one across the page; its first line names the packages that it needs."""
         caption = " ".join([*(["; ".join(self.notes) + "."] if self.notes else []), *self.foot.split()])
         kinds = "".join("l" if c.kind == "text" else "r" for c in self.columns)
         lines = [" & ".join(map(_escape, line)) + r" \\" for line in [[c.title for c in self.columns], *self._texts()]]
+        is_wide = len(self.columns) > WIDE
+        kind = "sidewaystable" if is_wide else "table"
         return "\n".join(
             [
-                r"\begin{table}",
+                rf"% \usepackage{{booktabs{',graphicx,rotating' if is_wide else ''}}}",
+                rf"\begin{{{kind}}}",
                 r"\centering",
                 rf"\caption{{{_escape(caption)}}}",
+                rf"\label{{tab:{label}}}",
+                *([r"\resizebox{\linewidth}{!}{%"] if is_wide else []),
                 rf"\begin{{tabular}}{{{kinds}}}",
                 r"\toprule",
                 lines[0],
                 r"\midrule",
                 *lines[1:],
                 r"\bottomrule",
-                r"\end{tabular}",
-                r"\end{table}",
+                rf"\end{{tabular}}{'}' if is_wide else ''}",
+                rf"\end{{{kind}}}",
                 "",
             ]
         )
@@ -89,7 +98,7 @@ class Table:
 
     def write(self, folder: Path, name: str) -> tuple[str, str, str]:
         """NAME.md, NAME.csv and NAME.tex in the folder; gives these names."""
-        files = {f"{name}.md": self.markdown(), f"{name}.csv": self.csv(), f"{name}.tex": self.latex()}
+        files = {f"{name}.md": self.markdown(), f"{name}.csv": self.csv(), f"{name}.tex": self.latex(name)}
         for file, text in files.items():
             (folder / file).write_text(text, encoding="utf-8")
         return f"{name}.md", f"{name}.csv", f"{name}.tex"
