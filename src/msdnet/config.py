@@ -149,7 +149,8 @@ class Stage:
             Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
         size: Side of the training slices; None for that of the preprocessing.
         patience: Stop after so many epochs without a smaller validation loss, and keep the best weights; None never
-            stops early. Only where there are validation slices: the training on all slices runs to its end.
+            stops early. Only where there are validation slices: the training on all slices runs to its end. These
+            slices are measured afterwards: figures with patience are optimistic, and tables say so.
     """
 
     steps: int | None = None

@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from msdnet.config import CardTexts, Experiment, Preprocessing, Stage, read_experiment
+from msdnet.data import folds as folds_module
 from msdnet.data.folds import Folds
 from msdnet.data.layouts import Options
 from msdnet.data.manifest import SYNTHETIC, Manifest, Row, read_manifest
@@ -339,11 +340,13 @@ def test_the_recorded_runs_of_the_light_size_go_on() -> None:
         check_claim(folder, experiments[name], json.loads(record.read_text())["data_sha256"])
 
 
-def test_networks_are_compared_on_the_same_folds(tmp_path: Path, data_set: Path) -> None:
+def test_networks_are_compared_on_the_same_folds(
+    tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rival = dataclasses.replace(SHORT, name="rival", network="unet", network_arguments={"width": 4}, pretraining=None)
     table = cross_validate([SHORT, rival], data_set, tmp_path / "out", device="cpu")
     text = table.read_text()
-    assert "one seed" in text
+    assert "one seed (0); not the same for all: pretraining" in text
     assert "| rival | Ground-glass opacity" in text
     for name in ("tiny", "rival"):
         rows = read_overlaps(tmp_path / "out" / name / "per_slice.csv")
@@ -353,6 +356,13 @@ def test_networks_are_compared_on_the_same_folds(tmp_path: Path, data_set: Path)
     for file in ("comparison.md", "significance.md", "tiny/table.md"):
         assert (tmp_path / "out" / file).read_text().startswith("**patients not known"), file
     assert (tmp_path / "out" / "significance.tex").is_file()
+
+    monkeypatch.setattr(
+        folds_module, "check_classes", lambda *_: ["No slice with ggo in the validation part of fold 1"]
+    )
+    cross_validate([SHORT, rival], data_set, tmp_path / "out", device="cpu")
+    for file in ("comparison.md", "significance.md"):
+        assert "No slice with ggo in the validation part of fold 1" in (tmp_path / "out" / file).read_text()
 
 
 def test_experiments_that_do_not_fit_together_are_refused_with_every_reason(tmp_path: Path, data_set: Path) -> None:

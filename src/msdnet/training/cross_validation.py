@@ -28,13 +28,13 @@ from msdnet.evaluation.tables import figures_table
 from msdnet.labels import get_schema
 from msdnet.training.convergence import still_improving
 from msdnet.training.data import TrainingData, data_notes, load_training_data
+from msdnet.training.head_notes import experiment_notes, seed_note
 from msdnet.training.network import network_of, train_network
 from msdnet.training.out_of_fold import OVERLAPS, measure_fold
 from msdnet.training.processes import check_shares, find_processes
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import claim
 from msdnet.training.runs import check_order, write_order
-from msdnet.training.start import start_notes
 
 
 def cross_validate(
@@ -86,11 +86,11 @@ def cross_validate(
     if only_folds:
         return out
     if find_processes().writes:
-        seeds = {e.seed for e in experiments}
         folders = {name: [out / name] for name in names}
         manifest = sets[0].manifest
-        about_seeds = [f"one seed ({experiments[0].seed})"] if len(seeds) == 1 else []
-        notes = table_notes(folders, manifest, [*about_seeds, *start_notes(experiments, manifest.sha256)])
+        about_folds = sets[0].folds(out / "folds.csv", experiments[0]).notes
+        about_runs = [seed_note(experiments), *experiment_notes(experiments, manifest.sha256), *about_folds]
+        notes = table_notes(folders, manifest, about_runs)
         schema = get_schema(experiments[0].schema)
         write_comparison(rows, schema, out, reference=reference or names[0], notes=notes)
     return out / "comparison.md"
@@ -102,7 +102,7 @@ def table_notes(folders: Mapping[str, Sequence[Path]], manifest: Manifest, about
     Args:
         folders: Name of each network, then the folders of its runs.
         manifest: The data set.
-        about_runs: How many seeds there were; what the networks started from.
+        about_runs: How many seeds there were, what the networks started from and in what their runs differ.
     """
     unready = [name for name, runs in folders.items() if any(map(still_improving, runs))]
     return [
@@ -127,7 +127,8 @@ def cross_validate_network(
     Raises:
         DatasetError: if the folds cannot be used.
     """
-    folds = data.folds(folds_file, experiment).folds
+    drawn = data.folds(folds_file, experiment)
+    folds = drawn.folds
     rows: list[SliceOverlap] = []
     asked = sorted(set(only_folds)) or range(experiment.num_folds)
     for i, fold in enumerate(asked):
@@ -147,7 +148,7 @@ def cross_validate_network(
             rows += read_overlaps(kept)
     if find_processes().writes and not only_folds:
         write_overlaps(folder / OVERLAPS, rows)
-        notes = [*data.notes, *start_notes([experiment], data.manifest.sha256)]
+        notes = [*data.notes, *experiment_notes([experiment], data.manifest.sha256), *drawn.notes]
         figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
     return rows
 

@@ -20,11 +20,11 @@ from msdnet.evaluation.overlap import read_overlaps
 from msdnet.evaluation.seeds import average_seeds, seeds_table
 from msdnet.labels import get_schema
 from msdnet.training.cross_validation import check_experiment, check_together, cross_validate, table_notes
+from msdnet.training.head_notes import experiment_notes, seed_note
 from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, part_of
 from msdnet.training.run_folder import check_claim
 from msdnet.training.runs import check_order, write_order
-from msdnet.training.start import start_notes
 
 
 def cross_validate_seeds(
@@ -94,10 +94,10 @@ def cross_validate_seeds(
             e.name: {seed: read_overlaps(out / f"seed-{seed}" / e.name / "per_slice.csv") for seed in seeds}
             for e in experiments
         }
-        about = f"mean of seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"one seed ({seeds[0]})"
+        about = f"mean of seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else seed_note(of_seed[seeds[0]])
         folders = {e.name: [out / f"seed-{seed}" / e.name for seed in seeds] for e in experiments}
         manifest = read_manifest(data)
-        notes = table_notes(folders, manifest, [about, *start_notes(experiments, manifest.sha256)])
+        notes = table_notes(folders, manifest, [about, *experiment_notes(experiments, manifest.sha256)])
         averaged = {name: average_seeds(list(rows.values())) for name, rows in by_seed.items()}
         write_comparison(averaged, schema, out, reference=reference or experiments[0].name, notes=notes)
         seeds_table(by_seed, schema, notes=notes).write(out, "seeds")
