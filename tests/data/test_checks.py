@@ -68,6 +68,37 @@ def test_pictures_in_hu_and_in_grey_are_not_mixed(write_pictures: Callable[..., 
         prepare(folder, folder, SCHEMA)
 
 
+@pytest.mark.parametrize(
+    "text", ["\ufeffname;group ;split\np0; Müller ;\np1;b;\np2;b;train\n", "name\tgroup\np0\tMüller\np1\tb\np2\tb\n"]
+)
+def test_groups_csv_may_be_as_spreadsheets_save_it(write_pictures: Callable[..., Path], text: str) -> None:
+    folder = write_pictures(3)
+    (folder / "groups.csv").write_text(text, encoding="utf-8")
+    assert [row.group for row in prepare(folder, folder, SCHEMA).manifest.rows] == ["Müller", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            "name,group\np0,Müller\n".encode("cp1252"),
+            "that is not a CSV file in UTF-8 (check the path, or save it anew",
+        ),
+        ("name,group\np0,Müller\n".encode("utf-16"), "that is not a CSV file in UTF-8"),
+        (b"Name;Patient\np0;a\n", "without the columns name and group, but with: Name, Patient"),
+        (b"", "without the columns name and group, but with: none"),
+    ],
+)
+def test_a_groups_csv_that_cannot_be_read_is_told(
+    write_pictures: Callable[..., Path], content: bytes, words: str
+) -> None:
+    folder = write_pictures(3)
+    (folder / "groups.csv").write_bytes(content)
+    with pytest.raises(DatasetError) as refused:
+        prepare(folder, folder, SCHEMA)
+    assert f"groups.csv {words}" in str(refused.value)
+
+
 def test_groups_csv_must_name_every_image_once(write_pictures: Callable[..., Path]) -> None:
     folder = write_pictures(3)
     (folder / "groups.csv").write_text("name,group\np0,a\np0,b\np1,a\nx,c\n")

@@ -221,7 +221,7 @@ def test_kinds_that_cannot_be_matched_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("name,patient\na,b\n", "columns name, patient"), ("slice,group\na,x\na,y\n", "two groups: a")],
+    [("name,patient\na,b\n", "columns name, patient"), ("slice;group\na;x\na;y\n", "two groups: a")],
 )
 def test_groups_that_cannot_be_used_are_refused(tmp_path: Path, text: str, words: str) -> None:
     pngs = write_pngs(tmp_path / "p", {"a": np.ones((3, 3))})

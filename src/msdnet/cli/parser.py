@@ -221,9 +221,7 @@ def build_parser() -> argparse.ArgumentParser:
     child.add_argument("labels", metavar="LABELS", type=Path, help="the truth, of the same kind and names")
     _add_out(child, "folder of the tables")
     child.add_argument("--schema", metavar="NAME", default="ggo-consolidation", help="default: %(default)s")
-    child.add_argument(
-        "--groups", metavar="CSV", type=Path, help="columns slice and group: which patient a slice is of"
-    )
+    child.add_argument("--groups", metavar="CSV", type=Path, help="columns name and group: which patient a slice is of")
     for side, option in (("predictions", "--values"), ("labels", "--label-values")):
         child.add_argument(
             option, metavar="OLD=NEW", type=values.pair_of_numbers, action="append", default=[],

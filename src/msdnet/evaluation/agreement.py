@@ -46,7 +46,7 @@ def evaluate_masks(
         labels: The truth, of the same kind, with the same file names up to their endings.
         schema: What the numbers mean.
         out: Made if missing; files of these names in it are replaced.
-        groups: CSV with the columns slice and group (patient). Without it each volume, or picture, is a group.
+        groups: CSV with the columns name (of a slice) and group (patient). Without it each volume or picture is one.
         values: Number in the predictions -> number in the schema.
         label_values: The same for the true labels.
         hausdorff: Whether to take the 95 % Hausdorff distance where the spacing is known.

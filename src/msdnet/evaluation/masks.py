@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
+from msdnet.data.csv_files import read_csv
 from msdnet.errors import DatasetError, InputError, OptionError, SchemaError
 from msdnet.labels import LabelSchema
 
@@ -117,32 +117,25 @@ def read_masks(
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """Slice (or the stem of a volume) -> group, from a CSV with the columns slice and group; others are ignored.
+    """Slice (or the stem of a volume) -> group, from a CSV with the columns name and group, as `msdnet prepare` has it.
+
+    The first column may be called slice, too; where both are there, slice is another number. Others are ignored.
 
     Raises:
         DatasetError: if the file cannot be read, a column is missing, or a slice stands in two groups.
     """
+    columns, rows = read_csv(path)
+    name = "name" if "name" in columns else "slice"
     groups: dict[str, str] = {}
     twice: list[str] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            for row in reader if {"slice", "group"} <= set(columns) else ():
-                if groups.setdefault(row["slice"], row["group"]) != row["group"]:
-                    twice.append(row["slice"])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f"the groups in {path.name} cannot be read",
-            got=type(error).__name__,
-            expected="a CSV file in UTF-8",
-            do="check the path, or write it anew",
-        ) from error
+    for row in rows if {name, "group"} <= set(columns) else ():
+        if groups.setdefault(row[name], row["group"]) != row["group"]:
+            twice.append(row[name])
     if not groups or twice:
         raise DatasetError(
             f"the groups in {path.name} cannot be used",
             got=f"in two groups: {', '.join(twice)}" if twice else "columns " + (", ".join(columns) or "(none)"),
-            expected="the columns slice and group, and each slice in one group",
+            expected="the columns name (or slice) and group, and each slice in one group",
             do="give each slice the patient it comes from",
         )
     return groups

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msdnet.data.csv_files import read_csv
 from msdnet.data.faults import Fault
 from msdnet.data.manifest import Manifest, Row
 from msdnet.data.training_slice import TrainingSlice
+from msdnet.errors import DatasetError
 from msdnet.labels import LabelSchema
 
 # Smallest similarity of near-duplicates. Between patients that are known, only the same slice again counts: slices of
@@ -87,15 +88,16 @@ def read_groups(path: Path) -> tuple[dict[str, tuple[str, str]], list[Fault]]:
     """Group and split by name from a CSV file with the columns name, group and perhaps split; and what is wrong."""
     if not path.is_file():
         return {}, []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, restval="")
-        records, columns = list(reader), set(reader.fieldnames or ())
-    if not {"name", "group"} <= columns:
-        return {}, [Fault(f"{path.name} without the columns name and group")]
+    try:
+        columns, records = read_csv(path)
+    except DatasetError as error:
+        return {}, [Fault(f"{path.name} that is not {error.expected} ({error.do})", error.got)]
+    if not {"name", "group"} <= set(columns):
+        return {}, [Fault(f"{path.name} without the columns name and group, but with", ", ".join(columns) or "none")]
     groups, faults = {}, []
     for record in records:
-        name, group = record["name"].strip(), record["group"].strip()
+        name, group = record["name"], record["group"]
         if not name or not group or name in groups:
             faults.append(Fault(f"a line of {path.name} without name or group, or with a name again", name or "(none)"))
-        groups[name] = group, (record.get("split") or "").strip()
+        groups[name] = group, record.get("split", "")
     return groups, faults
