@@ -407,6 +407,38 @@ def test_what_is_done_with_a_run_tells_its_progress(tmp_path, monkeypatch, capsy
     assert capsys.readouterr().err == "msdnet: halfway, 50 % of the whole done\n"
 
 
+@pytest.mark.parametrize("place", ["file", "file/deeper"])
+def test_a_run_that_cannot_be_written_is_told(tmp_path, monkeypatch, capsys, place):
+    from msdnet import training
+
+    (tmp_path / "file").write_text("kept")
+    monkeypatch.setattr(training, "draw_networks", lambda *arguments, **keywords: arguments[2].mkdir(exist_ok=True))
+    assert run("figure", tmp_path, "--data", tmp_path, "-o", tmp_path / place) == 2
+    errors = capsys.readouterr().err
+    assert "the output folder cannot be written" in errors
+    assert str(tmp_path / place) in errors
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_another_failure_of_the_system_stays_unexpected(tmp_path, monkeypatch, capsys):
+    from msdnet import training
+
+    monkeypatch.setattr(training, "draw_networks", lambda *arguments, **keywords: (tmp_path / "absent").read_text())
+    assert run("figure", tmp_path, "--data", tmp_path, "-o", tmp_path / "out") == 1
+    assert "unexpected error" in capsys.readouterr().err
+
+
+def test_a_command_that_goes_on_says_so_when_it_is_stopped(tmp_path, monkeypatch, capsys):
+    from msdnet import training
+
+    def interrupt(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "run_robustness", interrupt)
+    assert run("robustness", tmp_path, "--data", tmp_path, "-o", tmp_path / "out") == 130
+    assert "stopped; the same command goes on from here" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from msdnet.cli.console import complain, report_failure, silent_libraries, termination_as_exit
 from msdnet.cli.parser import build_parser, with_joined_values
-from msdnet.errors import MsdnetError
+from msdnet.errors import MsdnetError, OptionError
+
+_NOTHING_LEFT = "nothing unfinished was left in the output folder"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,11 +42,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         report_failure(error, arguments.debug)
         return error.exit_code
     except KeyboardInterrupt:
-        complain("stopped; nothing unfinished was left in the output folder")
+        resumes = getattr(arguments, "resumes", False)
+        complain(f"stopped; {'the same command goes on from here' if resumes else _NOTHING_LEFT}")
         return 130
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        told = _of_the_output(error, arguments)
+        report_failure(told or error, arguments.debug)
+        return told.exit_code if told else 1
     except Exception as error:  # noqa: BLE001 -- the last line of defence of the command
         report_failure(error, arguments.debug)
         return 1
+
+
+def _of_the_output(error: OSError, arguments: argparse.Namespace) -> OptionError | None:
+    """The error of an output that cannot be written; None where it is about something else."""
+    out, place = getattr(arguments, "out", None), error.filename
+    if out is None or not isinstance(place, str):
+        return None
+    if Path(out).absolute() not in (Path(place).absolute(), *Path(place).absolute().parents):
+        return None
+    return OptionError(
+        "the output folder cannot be written",
+        got=f"{error.strerror or type(error).__name__} at {place}",
+        expected="a place where you may write, with enough room",
+        do="choose another folder with -o, or free some space",
+    )

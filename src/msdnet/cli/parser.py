@@ -274,6 +274,7 @@ def _add_run(
     _add_out(child, out)
     child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    child.set_defaults(resumes=True)
 
 
 def _deferred(module: str, name: str) -> Callable[[argparse.Namespace], int]:
