@@ -42,7 +42,8 @@ def test_rows_are_network_times_class_with_p_against_the_reference(networks) -> 
     head = table.markdown().splitlines()
     assert head[0] == "**one seed; synthetic**"
     assert head[2] == (
-        "| network | class | DSC | sensitivity | specificity | p, DSC | p, sensitivity | p, specificity |"
+        "| network | class | DSC | sensitivity | specificity | DSC, pooled | false area "
+        "| p, DSC | p, sensitivity | p, specificity |"
     )
     cells = list(csv.DictReader(io.StringIO(table.csv())))
     assert cells[0]["p_dsc"] == "reference"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msdnet.evaluation.figures import estimate
+from msdnet.evaluation.figures import estimate, false_area
 from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.rendering import Cell, Column, Table
 from msdnet.evaluation.significance import DEFAULT_MEASURES, PairedTest, compare_networks
@@ -28,7 +28,14 @@ pairs": fewer than 6 that differ. p-values do not cover how much a network chang
 
 _FIGURES = """\
 Mean over slices (SD) [95 % percentile interval from 2,000 bootstrap samples of whole groups]; DSC, IoU, sensitivity and
-precision over slices whose truth has the class, specificity over all.
+precision over slices whose truth has the class, specificity over all. Pooled: one DSC from the pixels of all slices.
+False area: mean share of a slice's pixels marked on slices without the class.
+"""
+
+_DIFFERENCES = """\
+Difference: mean over patients or groups of the mean over their slices (SD) [95 % percentile interval from 2,000
+bootstrap samples of groups]. Every group counts the same here, every slice in the comparison: figures there may differ
+by another amount.
 """
 
 
@@ -41,6 +48,8 @@ def comparison_table(
     notes: Sequence[str] = (),
 ) -> Table:
     """Rows: network x class. Columns: the measures with SD and interval, then their p-values against the reference.
+
+    Pooled DSC and false area stand beside them, untested: a mean over slices with a class says nothing of the others.
 
     Args:
         networks: Name and per-slice rows of each network, in the order of the table.
@@ -61,11 +70,14 @@ def comparison_table(
         for name, title in names.items():
             of_class = rows_of(overlaps, name)
             p = ["reference" if network == reference else _p(found[network, name, m]) for m in measures]
-            rows.append((network, title, *(estimate(of_class, m) for m in measures), *p))
+            beside = estimate(of_class, "dsc", "pooled"), false_area(of_class)
+            rows.append((network, title, *(estimate(of_class, m) for m in measures), *beside, *p))
     columns = (
         Column("network", "network"),
         Column("class", "class"),
         *(_COLUMNS[m] for m in measures),
+        Column("dsc_pooled", "DSC, pooled", "estimate"),
+        Column("false_area", "false area", "estimate", 4),
         *(Column(f"p_{m}", f"p, {_COLUMNS[m].title}", "p") for m in measures),
     )
     return Table(columns, tuple(rows), tuple(notes), _FIGURES + _foot(networks, reference, tests))
@@ -114,7 +126,7 @@ def significance_table(
         Column("num_slices", "slices", "number"),
         Column("p_slices", "p over slices (anti-conservative)", "p"),
     )
-    return Table(columns, tuple(rows), tuple(notes), _foot(networks, reference, tests))
+    return Table(columns, tuple(rows), tuple(notes), _DIFFERENCES + _foot(networks, reference, tests))
 
 
 def write_comparison(

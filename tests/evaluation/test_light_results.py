@@ -1,0 +1,70 @@
+"""The figures of docs/results.md on the light runs are those of the rows kept beside it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from msdnet.evaluation.overlap import SliceOverlap, read_overlaps
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results"
+CLASSES = {"Ground-glass opacity": "ggo", "Consolidation": "consolidation", "Any lesion": "any_lesion"}
+TITLES = {
+    "msdnet": "MSD-Net, ResNet-18",
+    "unet": "U-Net",
+    "unet_cbam": "U-Net + CBAM",
+    "attention_unet": "Attention U-Net",
+}
+
+
+def _folds(folder: Path) -> list[list[SliceOverlap]]:
+    return [read_overlaps(folder / f"fold-{fold}" / "per_slice.csv") for fold in range(5)]
+
+
+def _dsc(rows: list[SliceOverlap], class_name: str) -> list[float]:
+    return [r.dsc for r in rows if r.class_name == class_name and r.present]
+
+
+@pytest.mark.parametrize("runs", ["light", "light-ablation"])
+def test_a_kept_comparison_is_that_of_its_rows(runs: str) -> None:
+    with (RESULTS / runs / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 12
+    for line in lines:
+        rows = [row for fold in _folds(RESULTS / runs / line["network"]) for row in fold]
+        of_class = [r for r in rows if r.class_name == CLASSES[line["class"]]]
+        values = _dsc(rows, CLASSES[line["class"]])
+        assert (float(line["dsc"]), float(line["dsc_sd"])) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
+        tp, fp, fn = (sum(getattr(r, key) for r in of_class) for key in ("tp", "fp", "fn"))
+        assert float(line["dsc_pooled"]) == pytest.approx(2 * tp / (2 * tp + fp + fn))
+
+
+@pytest.mark.parametrize("runs", ["light", "light-ablation"])
+def test_the_page_shows_the_kept_comparison(runs: str) -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    with (RESULTS / runs / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    for network in dict.fromkeys(line["network"] for line in lines):
+        of_network = [line for line in lines if line["network"] == network]
+        figures = [
+            f"{float(n['dsc']):.3f} ({float(n['dsc_sd']):.3f}) [{float(n['dsc_low']):.3f}, {float(n['dsc_high']):.3f}]"
+            for n in of_network
+        ]
+        [row] = [text for text in page.splitlines() if figures[0] in text]
+        assert row.startswith(f"| {TITLES.get(network, network)} |")
+        assert re.findall(r"\d\.\d{3} \(\d\.\d{3}\) \[.*?\]", row) == figures
+
+
+def test_the_page_says_how_far_one_experiment_differs_from_itself() -> None:
+    page = " ".join((ROOT / "docs" / "results.md").read_text(encoding="utf-8").split())
+    pairs = zip(_folds(RESULTS / "light/msdnet"), _folds(RESULTS / "light-ablation/RRB + CAB + PCB"), strict=True)
+    apart = np.max(
+        [[abs(np.mean(_dsc(a, c)) - np.mean(_dsc(b, c))) for c in CLASSES.values()] for a, b in pairs], axis=0
+    )
+    ggo, consolidation, any_lesion = (f"{value:.3f}" for value in apart)
+    assert f"{ggo} for ground-glass opacity, {consolidation} for consolidation and {any_lesion} for any lesion" in page
