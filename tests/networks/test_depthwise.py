@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from msdnet.networks.depthwise import DepthwiseConv2d, correlate
+from msdnet.prediction.engines.processor import read_processor
 
 
 @pytest.mark.parametrize("size", [3, 7, 11, 27])
@@ -23,6 +24,8 @@ def test_training_gives_what_the_plain_convolution_gives(size: int, sides: tuple
 
 
 def test_mixed_precision_keeps_types_and_gives_nearly_the_same() -> None:
+    if not read_processor(torch.device("cpu")).has_bf16:
+        pytest.skip("needs a processor with bfloat16 instructions")
     torch.manual_seed(0)
     convolution = DepthwiseConv2d(4, 15)
     features = torch.randn(2, 4, 16, 16).contiguous(memory_format=torch.channels_last).requires_grad_()
