@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from msdnet.data.covid_semiseg import clean_weak, grey_levels, match_grey, read_labelled, read_unlabelled
+from msdnet.data.preparation import prepare
 from msdnet.errors import DatasetError
 
 
@@ -69,11 +70,35 @@ def test_a_guess_inside_tissue_is_dropped_and_one_at_the_lung_is_kept() -> None:
 
 def test_a_missing_or_wrong_label_map_is_refused(folder: Path) -> None:
     (folder / "multiclass/labels/1.png").unlink()
-    with pytest.raises(DatasetError, match="slice 1 has no file"):
+    with pytest.raises(DatasetError, match="a slice without file in labels: 1"):
         read_labelled(folder)
-    Image.fromarray(np.full((60, 50), 7, np.uint8)).save(folder / "multiclass/labels/1.png")
-    with pytest.raises(DatasetError, match="values"):
-        read_labelled(folder)
+    for values in (np.full((60, 50), 7, np.uint8), np.full((60, 50), 263, np.uint16)):
+        Image.fromarray(values).save(folder / "multiclass/labels/1.png")
+        with pytest.raises(DatasetError, match=rf"values other than 0, 1, 2 in labels: 1 \({values[0, 0]}\)"):
+            read_labelled(folder)
+
+
+def test_all_faults_of_both_parts_are_told_at_once(folder: Path, tmp_path: Path) -> None:
+    labelled, unlabelled = folder / "multiclass", folder / "unlabelled"
+    (labelled / "images/0.jpg").rename(labelled / "images/a1.jpg")
+    (labelled / "images/1.jpg").write_bytes((labelled / "images/1.jpg").read_bytes()[:200])
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(labelled / "labels/2.png")
+    (unlabelled / "images/x.jpg").touch()
+    first, second, *_ = sorted(unlabelled.glob("pseudo-labels/*"))
+    first.write_text("no picture")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(second)
+    with pytest.raises(DatasetError) as refused:
+        prepare(folder, tmp_path / "out", "ggo-consolidation")
+    for told in (
+        "an image in multiclass/images that is not called NUMBER.jpg: a1.jpg",
+        "the file cannot be read (OSError): images/1.jpg",
+        "labels of another size than the image: 2",
+        "an image in unlabelled/images that is not called SERIES_NUMBER.jpg: x.jpg",
+        f"the file cannot be read (UnidentifiedImageError): pseudo-labels/{first.name}",
+        f"pseudo-labels of another size than the image: {second.stem}",
+    ):
+        assert told in str(refused.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from msdnet.data.slice_reader import load_slices
 from msdnet.errors import DatasetError, OptionError
 from msdnet.scans import read_scan
 from msdnet.slices import to_canonical, to_grey
+from msdnet.training.data import data_notes
 
 Draw = Callable[..., np.ndarray]
 Write = Callable[..., None]
@@ -78,6 +79,7 @@ def test_a_volume_gives_a_row_for_each_axial_slice(nifti: Path) -> None:
     manifest = prepare(nifti, nifti, SCHEMA).manifest
     assert manifest.intensity == "HU"
     assert len(manifest.rows) == 15
+    assert data_notes(manifest) == ("patients assumed: every volume is taken as another patient",)
     assert {row.group for row in manifest.rows} == {"case0", "case1", "case2"}
     scan = to_canonical(read_scan(nifti / "images/case1.nii.gz"))
     for row, s in zip(manifest.rows[5:10], load_slices(manifest)[5:10], strict=True):

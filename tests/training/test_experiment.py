@@ -424,15 +424,17 @@ def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
 
 
 def test_tables_say_of_the_patients_what_the_manifest_knows() -> None:
-    def notes_of(source: str, *, known: bool = True) -> tuple[str, ...]:
+    def notes_of(source: str, *, known: bool = True, notes: tuple[str, ...] = ()) -> tuple[str, ...]:
         rows = (Row("a", Path("a.png"), "g", source=source),)
-        manifest = Manifest(Path(), rows, "ggo-consolidation", "grey", {}, patients_known=known)
+        manifest = Manifest(Path(), rows, "ggo-consolidation", "grey", {}, patients_known=known, notes=notes)
         return TrainingData(manifest, [], []).notes
 
     assert notes_of("MedSeg") == ()
     assert notes_of(SYNTHETIC) == ("synthetic",)
     [note] = notes_of("MedSeg", known=False)
     assert note.startswith("patients not known: groups are near-duplicates only")
+    found = ("Left out: 1 slices of one grey only.", "No groups.csv: every volume is taken as another patient.")
+    assert notes_of("MedSeg", notes=found) == ("patients assumed: every volume is taken as another patient",)
 
 
 @pytest.mark.parametrize(

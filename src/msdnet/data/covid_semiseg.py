@@ -18,13 +18,15 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from msdnet.data.faults import Fault, raise_faults
 from msdnet.data.similarity import group_near_duplicates
 from msdnet.data.training_slice import TrainingSlice
-from msdnet.errors import DatasetError
 
 __all__ = [
     "TrainingSlice",
     "clean_weak",
+    "find_labelled",
+    "find_unlabelled",
     "grey_levels",
     "match_grey",
     "read_labelled",
@@ -42,39 +44,57 @@ def read_labelled(folder: Path) -> list[TrainingSlice]:
     """The labelled slices, grouped by similarity, in the order of their numbers.
 
     Raises:
-        DatasetError: if the folder has no slices, a label map is missing, of another size or holds other values.
+        DatasetError: for everything that `find_labelled` finds wrong, at once.
     """
-    paths = sorted(folder.glob("multiclass/images/*.jpg"), key=lambda p: int(p.stem))
-    _require_some(paths, folder, "multiclass/images/*.jpg")
-    images = [_read_grey(p) for p in paths]
-    labels = [_read_labels(p, image) for p, image in zip(paths, images, strict=True)]
-    groups = group_near_duplicates(images)
-    return [
-        TrainingSlice(p.stem, f"group-{g}", image, labels=label)
-        for p, g, image, label in zip(paths, groups, images, labels, strict=True)
-    ]
+    return _without_faults(folder, *find_labelled(folder))
 
 
 def read_unlabelled(folder: Path) -> list[TrainingSlice]:
     """The unlabelled slices with their weak targets, grey matched to the labelled slices, grouped by case number.
 
     Raises:
-        DatasetError: if the folder has no slices or a weak target is missing.
+        DatasetError: for everything that `find_unlabelled` finds wrong, at once.
     """
-    paths = sorted(folder.glob("unlabelled/images/*.jpg"), key=_series_and_number)
-    _require_some(paths, folder, "unlabelled/images/*.jpg")
-    by_series: dict[str, list[Path]] = {}
-    for path in paths:
-        by_series.setdefault(_series_and_number(path)[0], []).append(path)
+    return _without_faults(folder, *find_unlabelled(folder))
+
+
+def find_labelled(folder: Path) -> tuple[list[TrainingSlice], list[Fault]]:
+    """As `read_labelled`; and what is wrong: no slices, files that are missing or damaged, strange names or labels."""
+    paths, faults = _images(folder / "multiclass/images", r"\d+", "NUMBER.jpg")
+    usable: list[tuple[Path, Array, Array]] = []
+    for path in sorted(paths, key=lambda p: int(p.stem)):
+        pair, wrong = _pair(path, "labels")
+        faults += wrong
+        if pair is None:
+            continue
+        if strange := sorted(set(np.unique(pair[1]).tolist()) - {0, 1, 2}):
+            faults.append(Fault("values other than 0, 1, 2 in labels", f"{path.stem} ({str(strange)[1:-1]})"))
+        else:
+            usable.append((path, pair[0], pair[1].astype(np.uint8)))
+    groups = group_near_duplicates([image for _, image, _ in usable])
+    slices = [
+        TrainingSlice(path.stem, f"group-{g}", image, labels=labels)
+        for g, (path, image, labels) in zip(groups, usable, strict=True)
+    ]
+    return slices, faults
+
+
+def find_unlabelled(folder: Path) -> tuple[list[TrainingSlice], list[Fault]]:
+    """As `read_unlabelled`; and what is wrong: no slices, files that are missing or damaged, strange names."""
+    paths, faults = _images(folder / "unlabelled/images", r".+_\d+", "SERIES_NUMBER.jpg")
+    by_series: dict[str, list[tuple[Path, Array, Array]]] = {}
+    for path in sorted(paths, key=_series_and_number):
+        pair, wrong = _pair(path, "pseudo-labels")
+        faults += wrong
+        if pair is not None:
+            by_series.setdefault(_series_and_number(path)[0], []).append((path, *pair))
     slices = []
     for series, members in by_series.items():
-        images = [_read_grey(p) for p in members]
-        lung, tissue = grey_levels(images)
-        for path, image in zip(members, images, strict=True):
+        lung, tissue = grey_levels([image for _, image, _ in members])
+        for path, image, weak in members:
             matched = match_grey(image, lung, tissue)
-            weak = clean_weak(matched, _read_grey(_target_of(path, "pseudo-labels")))
-            slices.append(TrainingSlice(path.stem, _case(series), matched, weak=weak))
-    return slices
+            slices.append(TrainingSlice(path.stem, _case(series), matched, weak=clean_weak(matched, weak)))
+    return slices, faults
 
 
 def grey_levels(images: list[Array]) -> tuple[float, float]:
@@ -120,34 +140,46 @@ def clean_weak(image: Array, weak: Array) -> Array:
     return cleaned
 
 
-def _read_grey(path: Path) -> Array:
-    return np.asarray(Image.open(path).convert("L"))
+def _images(folder: Path, pattern: str, shape: str) -> tuple[list[Path], list[Fault]]:
+    """The folder's JPGs whose names have the pattern, and what is wrong with the others."""
+    paths = sorted(folder.glob("*.jpg"))
+    usable = [p for p in paths if re.fullmatch(pattern, p.stem, re.ASCII)]
+    where = "/".join(folder.parts[-2:])
+    faults = [Fault(f"an image in {where} that is not called {shape}", p.name) for p in sorted({*paths} - {*usable})]
+    return usable, faults if paths else [Fault(f"no slices: nothing that matches {where}/*.jpg")]
 
 
-def _read_labels(image_path: Path, image: Array) -> Array:
-    path = _target_of(image_path, "labels")
-    labels = np.asarray(Image.open(path))
-    if labels.shape != image.shape or not set(np.unique(labels)) <= {0, 1, 2}:
-        raise DatasetError(
-            f"the label map of slice {image_path.stem} does not fit",
-            got=f"shape {labels.shape}, values {sorted(set(np.unique(labels).tolist()))}",
-            expected=f"shape {image.shape}, values 0, 1, 2",
-            do="take the data set anew from its source",
-        )
-    return labels.astype(np.uint8)
+def _pair(image_path: Path, kind: str) -> tuple[tuple[Array, Array] | None, list[Fault]]:
+    """An image and its target, in the folder beside its own that is called as its kind; or what is wrong with them."""
+    targets = [image_path.parent.parent / kind / (image_path.stem + suffix) for suffix in (".png", ".jpg")]
+    target_path = next((path for path in targets if path.is_file()), None)
+    image, faults = _read(image_path, "L")
+    if target_path is None:
+        return None, [*faults, Fault(f"a slice without file in {kind}", image_path.stem)]
+    target, wrong = _read(target_path, None if kind == "labels" else "L")
+    if image is None or target is None:
+        return None, [*faults, *wrong]
+    if target.shape != image.shape:
+        return None, [Fault(f"{kind} of another size than the image", image_path.stem)]
+    return (image, target), []
 
 
-def _target_of(image_path: Path, folder: str) -> Path:
-    for suffix in (".png", ".jpg"):
-        path = image_path.parent.parent / folder / (image_path.stem + suffix)
-        if path.is_file():
-            return path
-    raise DatasetError(
-        f"slice {image_path.stem} has no file in {folder}",
-        got="no such file",
-        expected=f"{folder}/{image_path.stem}.png",
-        do="take the data set anew from its source",
+def _read(path: Path, mode: str | None) -> tuple[Array | None, list[Fault]]:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert(mode) if mode else picture), []
+    except (OSError, ValueError, EOFError, SyntaxError) as error:  # Pillow raises each of them for damaged files
+        return None, [Fault(f"the file cannot be read ({type(error).__name__})", f"{path.parent.name}/{path.name}")]
+
+
+def _without_faults(folder: Path, slices: list[TrainingSlice], faults: list[Fault]) -> list[TrainingSlice]:
+    raise_faults(
+        f"the data set {folder.name} cannot be used",
+        faults,
+        expected="the COVID-SemiSeg layout described in docs/data.md",
+        do="check the path, or take the data set anew from its source",
     )
+    return slices
 
 
 def _series_and_number(path: Path) -> tuple[str, int]:
@@ -161,13 +193,3 @@ def _case(series: str) -> str:
     if match is None:
         return series
     return f"coronacases-{match[1]}" if match[1] else f"radiopaedia-{match[2]}"
-
-
-def _require_some(paths: list[Path], folder: Path, pattern: str) -> None:
-    if not paths:
-        raise DatasetError(
-            "the data set's folder holds no slices",
-            got=f"nothing that matches {pattern}",
-            expected="the COVID-SemiSeg layout described in docs/data.md",
-            do=f"check the path: {folder.name}",
-        )

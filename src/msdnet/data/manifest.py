@@ -25,6 +25,7 @@ from msdnet.labels import get_schema
 FORMAT = 1
 COLUMNS = ("name", "image", "slice", "labels", "weak", "group", "source", "split")
 SYNTHETIC = "synthetic"  # the source of made-up slices
+NO_GROUPS = "No groups.csv: "  # begins the note of what is taken as a patient where nobody said it
 PREPARATIONS = ("files", "covid-semiseg")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msdnet.config import Experiment, Stage
 from msdnet.data.folds import Folds, folds_for
-from msdnet.data.manifest import Manifest, read_manifest
+from msdnet.data.manifest import NO_GROUPS, Manifest, read_manifest
 from msdnet.data.slice_reader import load_slices
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
@@ -52,6 +52,8 @@ def data_notes(manifest: Manifest) -> tuple[str, ...]:
     notes = ["synthetic"] if manifest.is_synthetic else []
     if not manifest.patients_known:
         notes.append(PATIENTS_NOT_KNOWN)
+    taken = [note.removeprefix(NO_GROUPS) for note in manifest.notes if note.startswith(NO_GROUPS)]
+    notes += [f"patients assumed: {words.removesuffix('.')}" for words in taken]
     return tuple(notes)
 
 

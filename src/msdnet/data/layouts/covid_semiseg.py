@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msdnet.data.covid_semiseg import read_labelled, read_unlabelled
+from msdnet.data.covid_semiseg import find_labelled, find_unlabelled
 from msdnet.data.layouts.draft import Draft, Layout, Options
 from msdnet.data.manifest import Row
 from msdnet.errors import OptionError
@@ -14,10 +14,9 @@ _SCHEMA = "ggo-consolidation"
 
 
 def draft_covid_semiseg(source: Path, out: Path, schema: LabelSchema, options: Options) -> Draft:
-    """One row per slice, in the order and with the groups of `read_labelled` and `read_unlabelled`.
+    """One row per slice, in the order and with the groups of `find_labelled` and `find_unlabelled`.
 
     Raises:
-        DatasetError: if the folder cannot be read.
         OptionError: for another schema, a label map or a window: this preparation has its own.
     """
     if schema.name != _SCHEMA or options.label_map or options.window or options.grey:
@@ -28,18 +27,19 @@ def draft_covid_semiseg(source: Path, out: Path, schema: LabelSchema, options: O
             do="leave these options out, or arrange the files as the layout pictures",
         )
     root = source.resolve()
-    rows, slices = [], []
-    for s in read_labelled(root):
-        slices.append(s)
+    rows = []
+    slices, faults = find_labelled(root)
+    for s in slices:
         images, labels = root / "multiclass/images", root / "multiclass/labels"
         rows.append(Row(s.name, images / f"{s.name}.jpg", s.group, None, labels / f"{s.name}.png", source="labelled"))
     if (root / "unlabelled").is_dir():
-        for s in read_unlabelled(root):
-            slices.append(s)
+        unlabelled, more = find_unlabelled(root)
+        slices, faults = [*slices, *unlabelled], [*faults, *more]
+        for s in unlabelled:
             images, weak = root / "unlabelled/images", root / "unlabelled/pseudo-labels"
             guess = next(p for p in (weak / f"{s.name}.png", weak / f"{s.name}.jpg") if p.is_file())
             rows.append(Row(s.name, images / f"{s.name}.jpg", s.group, None, None, guess, source="unlabelled"))
-    return Draft(tuple(rows), preparation="covid-semiseg", slices=tuple(slices), patients_known=False)
+    return Draft(tuple(rows), tuple(faults), preparation="covid-semiseg", slices=tuple(slices), patients_known=False)
 
 
 COVID_SEMISEG = Layout(

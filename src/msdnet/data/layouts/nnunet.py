@@ -16,7 +16,7 @@ from typing import Any
 from msdnet.data.faults import Fault, raise_faults
 from msdnet.data.layouts.draft import SAME_SLICE, Draft, Layout, Options, read_groups
 from msdnet.data.layouts.pairs import by_stem, draft_rows, rows_of_volume
-from msdnet.data.manifest import Row
+from msdnet.data.manifest import NO_GROUPS, Row
 from msdnet.data.slice_reader import NIFTI
 from msdnet.labels import LabelSchema
 
@@ -32,7 +32,7 @@ def draft_nnunet(source: Path, out: Path, schema: LabelSchema, options: Options)
     raise_faults(
         "dataset.json cannot be used", faults, expected="one CT channel, NIfTI files and plain labels", do="correct it"
     )
-    notes = [] if groups else ["No groups.csv: every case is taken as another patient."]
+    notes = [] if groups else [f"{NO_GROUPS}every case is taken as another patient."]
     rows: list[Row] = []
     for images_folder, labels_folder, split in _PARTS:
         images, faults_here = by_stem(source / images_folder, NIFTI)

@@ -16,7 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 
 from msdnet.data.faults import Fault
 from msdnet.data.layouts.draft import SAME_SLICE, Draft, Layout, Options, read_groups
-from msdnet.data.manifest import Row
+from msdnet.data.manifest import NO_GROUPS, Row
 from msdnet.data.similarity import NEAR_DUPLICATE
 from msdnet.data.slice_reader import NIFTI as NIFTI_SUFFIXES
 from msdnet.data.slice_reader import count_slices
@@ -37,7 +37,7 @@ def draft_nifti(source: Path, out: Path, schema: LabelSchema, options: Options) 
     """One row per axial slice; without groups.csv every volume is a patient."""
     draft = _draft(source, NIFTI_SUFFIXES, NIFTI_SUFFIXES, rows_of_volume)
     known = (source / "groups.csv").is_file()
-    notes = () if known else ("No groups.csv: every volume is taken as another patient.",)
+    notes = () if known else (f"{NO_GROUPS}every volume is taken as another patient.",)
     return Draft(draft.rows, draft.faults, near_duplicate=SAME_SLICE, notes=notes)
 
 
