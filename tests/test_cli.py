@@ -428,15 +428,22 @@ def test_another_failure_of_the_system_stays_unexpected(tmp_path, monkeypatch, c
     assert "unexpected error" in capsys.readouterr().err
 
 
-def test_a_command_that_goes_on_says_so_when_it_is_stopped(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("command", "function", "words"),
+    [
+        ("robustness", "run_robustness", "stopped; the same command goes on from here"),
+        ("figure", "draw_networks", "stopped; nothing unfinished was left"),
+    ],
+)
+def test_a_command_that_goes_on_says_so_when_it_is_stopped(tmp_path, monkeypatch, capsys, command, function, words):
     from msdnet import training
 
     def interrupt(*arguments, **keywords):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "run_robustness", interrupt)
-    assert run("robustness", tmp_path, "--data", tmp_path, "-o", tmp_path / "out") == 130
-    assert "stopped; the same command goes on from here" in capsys.readouterr().err
+    monkeypatch.setattr(training, function, interrupt)
+    assert run(command, tmp_path, "--data", tmp_path, "-o", tmp_path / "out") == 130
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

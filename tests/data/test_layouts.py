@@ -100,6 +100,12 @@ def test_slices_know_the_distance_of_rows_and_columns(
     assert {s.spacing_mm for s in load_slices(prepare(folder, folder, SCHEMA).manifest)} == {None}
 
 
+def test_a_stack_of_many_patients_slices_has_a_spacing_that_is_true_of_none(medseg: Path) -> None:
+    stack = prepare(medseg, medseg, "msdnet-paper", options=Options(label_map={"effusion": "background"})).manifest
+    assert len({row.group for row in stack.rows}) > 1
+    assert {s.spacing_mm for s in load_slices(stack)} == {None}
+
+
 def test_the_preprocessing_at_loading_sets_the_window(nifti: Path) -> None:
     manifest = prepare(nifti, nifti, SCHEMA).manifest
     wide = load_slices(manifest, preprocessing=Preprocessing(window_hu=(-2000, 2000)))

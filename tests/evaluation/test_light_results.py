@@ -42,6 +42,12 @@ def test_a_kept_comparison_is_that_of_its_rows(runs: str) -> None:
         assert (float(line["dsc"]), float(line["dsc_sd"])) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
         tp, fp, fn = (sum(getattr(r, key) for r in of_class) for key in ("tp", "fp", "fn"))
         assert float(line["dsc_pooled"]) == pytest.approx(2 * tp / (2 * tp + fp + fn))
+        specificity = [r.tn / (r.tn + r.fp) for r in of_class if r.tn + r.fp]
+        assert float(line["specificity"]) == pytest.approx(np.mean(specificity))
+        without = [r.fp / (r.fp + r.tn) for r in of_class if not r.present]
+        assert (float(line["false_area"]) if without else line["false_area"]) == (
+            pytest.approx(np.mean(without)) if without else ""
+        )
 
 
 @pytest.mark.parametrize("runs", ["light", "light-ablation"])
@@ -68,3 +74,27 @@ def test_the_page_says_how_far_one_experiment_differs_from_itself() -> None:
     )
     ggo, consolidation, any_lesion = (f"{value:.3f}" for value in apart)
     assert f"{ggo} for ground-glass opacity, {consolidation} for consolidation and {any_lesion} for any lesion" in page
+
+
+def test_the_page_says_where_msdnet_is_the_worst_of_the_four() -> None:
+    page = " ".join((ROOT / "docs" / "results.md").read_text(encoding="utf-8").split())
+    with (RESULTS / "light" / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        found = {(line["network"], line["class"]): line for line in csv.DictReader(file)}
+
+    def figures(class_title: str, key: str) -> tuple[float, float, float]:
+        own = float(found["msdnet", class_title][key])
+        others = [
+            float(line[key]) for (network, title), line in found.items() if title == class_title and network != "msdnet"
+        ]
+        return own, min(others), max(others)
+
+    own, least, most = figures("Consolidation", "dsc_pooled")
+    assert own < least
+    assert f"({own:.3f}; the others {least:.3f} to {most:.3f})" in page
+    for title, words in (
+        ("Ground-glass opacity", "{0:.3f} of the slice for ground-glass opacity (the others {1:.3f} to {2:.3f};"),
+        ("Consolidation", "{0:.3f} for consolidation ({1:.3f} to {2:.3f};"),
+    ):
+        own, least, most = figures(title, "false_area")
+        assert own > most
+        assert words.format(own, least, most) in page

@@ -29,6 +29,11 @@ def test_measures_are_means_over_seeds_and_counts_sums() -> None:
     assert first.present
 
 
+def test_distances_are_means_over_the_seeds_that_have_one() -> None:
+    seeds = [[SliceOverlap("s0", "g0", 0, "infection", 5, 0, 5, 90, mm)] for mm in (2.0, 4.0, None)]
+    assert estimate(average_seeds(seeds), "hd95_mm").value == pytest.approx(3.0)
+
+
 def test_a_slice_where_no_seed_defines_the_measure_does_not_count() -> None:
     nothing = [SliceOverlap("s0", "g0", 0, "infection", 0, 0, 10, 90)]
     precision = estimate(average_seeds([nothing, nothing]), "precision")

@@ -294,6 +294,16 @@ def test_rows_kept_from_a_run_without_trust_give_none(tmp_path: Path, data_set: 
     assert not (tmp_path / "out" / "calibration.md").exists()
 
 
+def test_inverse_weights_without_a_class_are_refused_before_anything_is_trained(tmp_path: Path, data_set: Path) -> None:
+    for path in (tmp_path / "data" / "multiclass" / "labels").glob("*.png"):
+        Image.fromarray(np.minimum(np.asarray(Image.open(path)), 1)).save(path)
+    prepare(tmp_path / "data", tmp_path / "without", "ggo-consolidation")
+    inverse = dataclasses.replace(SHORT, class_weights="inverse")
+    with pytest.raises(OptionError, match="inverse class weights need pixels of every class"):
+        run_experiment(inverse, tmp_path / "without", tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_stage_without_its_slices_is_refused_before_the_first_is_trained(tmp_path: Path, data_set: Path) -> None:
     bare = tmp_path / "bare"
     prepare(tmp_path / "data" / "multiclass", bare, "ggo-consolidation")
@@ -421,6 +431,12 @@ def test_an_unlabelled_slice_of_a_held_back_patient_is_not_seen(
     experiment = dataclasses.replace(SHORT, pretraining=None)
     cross_validate_network(experiment, data, tmp_path / "folds.csv", tmp_path, device="cpu")
     assert seen == [{"2", "3", "w2", "w3"}, {"0", "1", "w0", "w1"}]
+    patients = (tmp_path / "per_patient.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in patients[1::3]] == [[f"g{i}", "ggo", "1"] for i in range(4)]
+    unknown = dataclasses.replace(data, manifest=dataclasses.replace(manifest, patients_known=False))
+    cross_validate_network(experiment, unknown, tmp_path / "folds.csv", tmp_path / "unknown", device="cpu")
+    assert (tmp_path / "unknown" / "per_slice.csv").is_file()
+    assert not (tmp_path / "unknown" / "per_patient.csv").exists()
 
 
 def test_tables_say_of_the_patients_what_the_manifest_knows() -> None:

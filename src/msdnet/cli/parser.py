@@ -203,14 +203,14 @@ def build_parser() -> argparse.ArgumentParser:
     child.add_argument("run_folder", metavar="RUN", type=Path, help=run_help)
     child.add_argument("--network", metavar="NAME", help="of the run's networks; default: the first MSD-Net")
     child.add_argument("--num-slices", metavar="N", type=int, default=2, help="default: %(default)s")
-    _add_run(child, "folder of the pictures")
+    _add_run(child, "folder of the pictures", resumes=False)
 
     child = command("figure", "research", "draw slices beside their truth and the labels of a run's networks")
     child.add_argument("run_folder", metavar="RUN", type=Path, help=run_help)
     child.add_argument("--num-slices", metavar="N", type=int, default=4, help="1 to 8; default: %(default)s")
     child.add_argument("--worst", action="store_true", help="the slices with the lowest DSC instead of typical ones")
     child.add_argument("--names", action="store_true", help="write the slices' names, which may come from file names")
-    _add_run(child, "folder of the picture")
+    _add_run(child, "folder of the picture", resumes=False)
 
     child = command("reproduce", "research", "run every experiment of the paper and write one page about them")
     child.add_argument("--scale", choices=("quick", "full"), required=True, help="quick: small, to see that all works")
@@ -268,13 +268,14 @@ def _add_run(
     out: str = "folder of checkpoints, tables and weights; the same command goes on where it stopped",
     *,
     data_required: bool = True,
+    resumes: bool = True,
 ) -> None:
     help_text = "what `msdnet prepare` wrote" + ("" if data_required else "; default: synthetic patients")
     child.add_argument("--data", metavar="MANIFEST", type=Path, required=data_required, help=help_text)
     _add_out(child, out)
     child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    child.set_defaults(resumes=True)
+    child.set_defaults(resumes=resumes)
 
 
 def _deferred(module: str, name: str) -> Callable[[argparse.Namespace], int]:

@@ -46,12 +46,16 @@ def load_slices(
     if manifest.preparation == "covid-semiseg":
         return load_covid_semiseg(rows)
     reader = SliceReader(manifest.label_values, manifest.window, manifest.grey, preprocessing or Preprocessing())
+    groups: dict[Path, set[str]] = {}
+    for row in manifest.rows:
+        groups.setdefault(row.image, set()).add(row.group)
     slices, faults = [], []
     for row in rows:
         found = reader.read(row)
         faults += found.faults
         if found.slice is not None:
-            slices.append(found.slice)
+            of_one = len(groups[row.image]) == 1  # the header of a stack of many patients' slices is true of none
+            slices.append(found.slice if of_one else dataclasses.replace(found.slice, spacing_mm=None))
     raise_faults(
         f"the data set of {manifest.path.name} cannot be loaded",
         faults,

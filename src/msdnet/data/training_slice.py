@@ -20,7 +20,7 @@ class TrainingSlice:
         image: (H, W) uint8 grey.
         labels: (H, W) uint8 in the data set's label schema, or None.
         weak: uint8, 255 times the guessed probability of any lesion (H, W), or of each class (K, H, W); or None.
-        spacing_mm: Distance of rows and of columns, or None where the file does not tell it.
+        spacing_mm: Distance of rows and of columns, or None where it is not known.
     """
 
     name: str

@@ -56,7 +56,9 @@ def average_seeds(by_seed: Sequence[Sequence[SliceOverlap]]) -> list[SliceOverla
         rows = tuple(table[key] for table in tables)
         counts = {name: sum(getattr(r, name) for r in rows) for name in ("tp", "fp", "fn", "tn")}
         where = first.name, first.group, first.fold, first.class_name
-        averaged.append(AveragedOverlap(*where, **counts, by_seed=rows))
+        distances = [r.hd95_mm for r in rows if r.hd95_mm is not None]
+        hd95_mm = statistics.fmean(distances) if distances else None
+        averaged.append(AveragedOverlap(*where, **counts, hd95_mm=hd95_mm, by_seed=rows))
     return averaged
 
 

@@ -13,6 +13,7 @@ from msdnet.data.class_table import class_table
 from msdnet.data.manifest import Manifest
 from msdnet.labels import LabelSchema, get_schema
 from msdnet.training.paper import FIGURES, NUM_PATIENTS, NUM_SLICES
+from msdnet.training.precision import usable_precision
 
 MEASURES = {"dsc": "DSC", "sensitivity": "sensitivity", "specificity": "specificity"}
 PAPER_SCHEMA = "msdnet-paper"
@@ -63,7 +64,7 @@ def reasons(manifest: Manifest, experiments: Sequence[Experiment], device: torch
             [
                 "recipe",
                 "number of epochs not given",
-                f"{length} in batches of {training.num_labelled}, {first.precision}",
+                f"{length} in batches of {training.num_labelled}, {usable_precision(first.precision, device.type)}",
             ],
             ["size", "512 x 512", f"{size} x {size}"],
             ["device", "GTX 1080 Ti", torch.cuda.get_device_name(device) if device.type == "cuda" else "processor"],

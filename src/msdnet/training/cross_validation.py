@@ -7,6 +7,7 @@
     OUT/NAME/fold-0/ ...                checkpoints, loss curves, weights, run.json (how they were made), samples/, and
                                         what `out_of_fold` measures
     OUT/NAME/per_slice.csv              out-of-fold pixel counts; every figure is made from it
+    OUT/NAME/per_patient.csv            the same summed per patient, where patients are known
     OUT/NAME/table.md, .csv, .tex       the network's own table
     OUT/comparison.*, significance.*    several networks side by side, with paired tests against the reference
 
@@ -23,7 +24,7 @@ from msdnet.data.folds import training_part
 from msdnet.data.manifest import Manifest
 from msdnet.errors import OptionError
 from msdnet.evaluation.comparison import write_comparison
-from msdnet.evaluation.overlap import SliceOverlap, read_overlaps, write_overlaps
+from msdnet.evaluation.overlap import SliceOverlap, pool_groups, read_overlaps, write_overlaps
 from msdnet.evaluation.tables import figures_table
 from msdnet.labels import get_schema
 from msdnet.training.convergence import still_improving
@@ -148,6 +149,8 @@ def cross_validate_network(
             rows += read_overlaps(kept)
     if find_processes().writes and not only_folds:
         write_overlaps(folder / OVERLAPS, rows)
+        if data.manifest.patients_known:
+            write_overlaps(folder / "per_patient.csv", pool_groups(rows), with_measures=True)
         notes = [*data.notes, *experiment_notes([experiment], data.manifest.sha256), *drawn.notes]
         figures_table(rows, get_schema(experiment.schema), notes=notes).write(folder, "table")
     return rows

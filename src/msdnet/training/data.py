@@ -11,6 +11,7 @@ from msdnet.data.manifest import NO_GROUPS, Manifest, read_manifest
 from msdnet.data.slice_reader import load_slices
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
+from msdnet.training.losses import class_weights_for
 
 TRAIN = "train"
 PATIENTS_NOT_KNOWN = (
@@ -108,7 +109,9 @@ def check_stages(experiment: Experiment, data: TrainingData) -> None:
 
     Raises:
         DatasetError: if a stage needs slices that there are not.
+        OptionError: if the class weights cannot be taken from the labels.
     """
+    class_weights_for(data.labelled, experiment)
     labelled_groups = {s.group for s in data.labelled}
     guessed = [s for s in data.unlabelled if s.weak is not None]
     of_no_labelled = [s for s in guessed if s.group not in labelled_groups]

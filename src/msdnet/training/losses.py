@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from msdnet.config import Experiment
+from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
+from msdnet.labels import get_schema
 
 
 def focal_loss(logits: Tensor, targets: Tensor, class_weights: Tensor, gamma: float = 2.0) -> Tensor:
@@ -81,3 +86,17 @@ def class_weights(pixel_counts: Tensor, rule: str) -> Tensor:
         weights = 1 / counts
         return (weights / weights.mean()).float()
     raise OptionError("unknown class weights", got=rule, expected="proportion, inverse or none", do="choose one")
+
+
+def class_weights_for(slices: Sequence[TrainingSlice], experiment: Experiment) -> Tensor:
+    """`class_weights` of the slices that have labels, by the experiment's rule; 1 for all where none has.
+
+    Raises:
+        OptionError: as `class_weights`.
+    """
+    num_classes = get_schema(experiment.schema).num_classes
+    counts = torch.zeros(num_classes, dtype=torch.long)
+    for s in slices:
+        if s.labels is not None:
+            counts += torch.bincount(torch.from_numpy(s.labels.ravel().copy()).long(), minlength=num_classes)
+    return class_weights(counts, experiment.class_weights if bool(counts.any()) else "none")

@@ -24,7 +24,7 @@ from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import MissingExtraError, OptionError
 from msdnet.files import alone_in, whole_file
 from msdnet.labels import get_schema
-from msdnet.training.losses import class_weights
+from msdnet.training.losses import class_weights_for
 from msdnet.training.memory import keep_freed_memory
 from msdnet.training.module import SegmentationTraining
 from msdnet.training.precision import usable_precision
@@ -73,7 +73,7 @@ def run_stage(
     with alone_in(folder) if processes.writes else contextlib.nullcontext():
         if not result.is_file():
             batches = _Batches(stage, experiment, slices, validation, seed, processes)
-            weights_of_classes = _class_weights(slices, experiment)
+            weights_of_classes = class_weights_for(slices, experiment)
             module = SegmentationTraining(
                 network,
                 stage,
@@ -250,16 +250,6 @@ def _loggers(folder: Path) -> list[Any]:
                 do="correct the variable, or unset it to train without MLflow",
             ) from error
     return loggers
-
-
-def _class_weights(slices: Sequence[TrainingSlice], experiment: Experiment) -> torch.Tensor:
-    num_classes = get_schema(experiment.schema).num_classes
-    counts = torch.zeros(num_classes, dtype=torch.long)
-    for s in slices:
-        if s.labels is not None:
-            counts += torch.bincount(torch.from_numpy(s.labels.ravel().copy()).long(), minlength=num_classes)
-    rule = experiment.class_weights if bool(counts.any()) else "none"
-    return class_weights(counts, rule)
 
 
 def _averaged(checkpoint: Path) -> dict[str, torch.Tensor]:
