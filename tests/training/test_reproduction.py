@@ -16,7 +16,8 @@ from msdnet.data.manifest import SYNTHETIC, Manifest, Row
 from msdnet.data.preparation import prepare
 from msdnet.errors import OptionError
 from msdnet.networks.msdnet import MSDNet
-from msdnet.training import reproduction
+from msdnet.prediction.engines.choice import Processor
+from msdnet.training import precision, reproduction
 from msdnet.training.ablation import ablation_rows
 from msdnet.training.paper import paper_experiments
 from msdnet.training.reproduction import reproduce, split_markdown
@@ -123,7 +124,11 @@ def _cells(text: str) -> str:
     return re.sub(r"</t[dh]><t[dh]>", "|", text)
 
 
-def test_on_patients_each_table_has_the_papers_figure_ours_their_difference_and_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("has_bf16", "computed_in"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_on_patients_each_table_has_the_papers_figure_ours_their_difference_and_why(
+    has_bf16: bool, computed_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "read_processor", lambda device: Processor(has_bf16=has_bf16))
     _result_files(tmp_path)
     text = _cells(_page(tmp_path, "a hospital", "full"))
     assert "synthetic" not in text.lower()
@@ -138,7 +143,7 @@ def test_on_patients_each_table_has_the_papers_figure_ours_their_difference_and_
         "data|private|",
         "number of slices|4780 of 36 patients|3 of 2 patients",
         "classes|Ground-glass opacity, Interstitial infiltrates, Consolidation|Ground-glass opacity, Consolidation",
-        "recipe|number of epochs not given|50 epochs in batches of 8, bf16-mixed",
+        f"recipe|number of epochs not given|50 epochs in batches of 8, {computed_in}",
         "size|512 x 512|512 x 512",
         "device|GTX 1080 Ti|processor",
     ):
