@@ -11,6 +11,7 @@ from PIL import Image
 
 from msdnet.errors import DatasetError, OptionError, SchemaError
 from msdnet.evaluation.agreement import evaluate_masks
+from msdnet.evaluation.comparison import comparison_table, significance_table
 from msdnet.evaluation.overlap import count_overlap, pool_groups, read_overlaps
 from msdnet.evaluation.surface_distance import hausdorff95_mm
 from msdnet.evaluation.tables import figures_table
@@ -78,7 +79,7 @@ def test_the_hash_follows_the_masks(tmp_path: Path) -> None:
     for seed in (0, 0, 2):
         p = write_pngs(tmp_path / "p", random_masks(seed))
         evaluate_masks(p, write_pngs(tmp_path / "t", random_masks(1)), SCHEMA, tmp_path / "out")
-        digests.append(json.loads((tmp_path / "out" / "run.json").read_text())["input"]["sha256"])
+        digests.append(json.loads((tmp_path / "out" / "run.json").read_text())["input"]["sha256"]["p"])
     assert digests[0] == digests[1] != digests[2]
     assert "patients not known" in (tmp_path / "out" / "table.md").read_text()
 
@@ -255,3 +256,92 @@ def test_slices_of_a_volume_may_have_groups_of_their_own(tmp_path: Path) -> None
     groups.write_text("slice,group\na:0,x\na:1,y\n")
     evaluate_masks(tmp_path / "a.nii", tmp_path / "a.nii", SCHEMA, tmp_path / "out", groups=groups)
     assert [r.group for r in read_overlaps(tmp_path / "out" / "per_slice.csv")[::3]] == ["x", "y"]
+
+
+def test_soft_maps_are_marked_from_a_share_of_white_on(tmp_path: Path) -> None:
+    infection = get_schema("infection")
+    rng = np.random.default_rng(7)
+    true = {name: rng.integers(0, 2, (9, 8)) for name in ("eight", "sixteen")}
+    t = write_pngs(tmp_path / "t", {name: mask * 255 for name, mask in true.items()})
+    soft = rng.random((9, 8))
+    (tmp_path / "p").mkdir()
+    Image.fromarray(np.round(soft * 255).astype(np.uint8)).save(tmp_path / "p" / "eight.png")
+    Image.fromarray(np.round(soft * 65535).astype(np.uint16)).save(tmp_path / "p" / "sixteen.png")
+    given = {"label_values": {255: 1}, "threshold": 0.4}
+    evaluate_masks(tmp_path / "p", t, infection, tmp_path / "out", **given)
+    rows = [r for r in read_overlaps(tmp_path / "out" / "per_slice.csv") if r.class_name == "infection"]
+    for row, share in zip(rows, (np.round(soft * 255) / 255, np.round(soft * 65535) / 65535), strict=True):
+        marked, lesion = share >= 0.4, true[row.name] == 1
+        assert (row.tp, row.fp, row.fn) == ((marked & lesion).sum(), (marked & ~lesion).sum(), (~marked & lesion).sum())
+    assert "soft maps, marked from 0.4 on" in (tmp_path / "out" / "table.md").read_text()
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["options"]["threshold"] == 0.4
+
+    for side, values in (("p", soft.astype(np.float32)), ("t", true["eight"].astype(np.uint8))):
+        nib.save(nib.Nifti1Image(values[..., None], AFFINE), tmp_path / f"{side}.nii")
+    evaluate_masks(tmp_path / "p.nii", tmp_path / "t.nii", infection, tmp_path / "nifti", threshold=0.4)
+    row = read_overlaps(tmp_path / "nifti" / "per_slice.csv")[0]
+    assert row.tp == ((soft.astype(np.float32) >= 0.4) & (true["eight"] == 1)).sum()
+
+
+def test_soft_maps_that_are_none_are_refused(tmp_path: Path) -> None:
+    infection = get_schema("infection")
+    p = write_pngs(tmp_path / "p", {"a": np.ones((3, 3))})
+    for schema, given in (
+        (SCHEMA, {"threshold": 0.5}),
+        (infection, {"threshold": 0.0}),
+        (infection, {"threshold": 1.5}),
+        (infection, {"threshold": float("nan")}),
+        (infection, {"threshold": 0.5, "values": {1: 1}}),
+    ):
+        with pytest.raises(OptionError, match="--threshold cannot be used so"):
+            evaluate_masks(p, p, schema, tmp_path / "out", **given)
+    palette = Image.fromarray(np.ones((3, 3), np.uint8)).convert("P")
+    (tmp_path / "palette").mkdir()
+    palette.save(tmp_path / "palette" / "a.png")
+    with pytest.raises(DatasetError, match="not a soft map: a picture with a palette"):
+        evaluate_masks(tmp_path / "palette", p, infection, tmp_path / "out", threshold=0.5)
+    nib.save(nib.Nifti1Image(np.full((3, 3, 1), 2.5, np.float32), AFFINE), tmp_path / "p.nii")
+    write_nifti(tmp_path / "t.nii", np.ones((3, 3, 1)))
+    with pytest.raises(DatasetError, match=r"numbers from 2\.5 to 2\.5"):
+        evaluate_masks(tmp_path / "p.nii", tmp_path / "t.nii", infection, tmp_path / "out", threshold=0.5)
+    with pytest.raises(DatasetError, match="--threshold"):
+        evaluate_masks(tmp_path / "p.nii", tmp_path / "t.nii", infection, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_predictions_are_compared_as_networks_are(tmp_path: Path) -> None:
+    true = random_masks(1, num=8)
+    t = write_pngs(tmp_path / "t", true)
+    folders = [write_pngs(tmp_path / name, random_masks(seed, num=8)) for name, seed in (("one", 2), ("two", 3))]
+    out = tmp_path / "out"
+    table = evaluate_masks(folders, t, SCHEMA, out, reference="two")
+    rows = {path.name: read_overlaps(out / f"per_slice.{path.name}.csv") for path in folders}
+    notes = json.loads((out / "run.json").read_text())["notes"]
+    assert table.read_text() == comparison_table(rows, SCHEMA, reference="two", notes=notes).markdown()
+    expected = significance_table(rows, SCHEMA, reference="two", notes=notes)
+    assert (out / "significance.csv").read_text() == expected.csv()
+    for path in folders:
+        evaluate_masks(path, t, SCHEMA, tmp_path / "alone")
+        assert read_overlaps(tmp_path / "alone" / "per_slice.csv") == rows[path.name]
+    record = json.loads((out / "run.json").read_text())
+    assert record["options"]["reference"] == "two"
+    assert sorted(record["files"].values()) == sorted(p.name for p in out.iterdir())
+    evaluate_masks(folders, t, SCHEMA, tmp_path / "first")
+    assert json.loads((tmp_path / "first" / "run.json").read_text())["options"]["reference"] == "one"
+
+
+def test_several_predictions_that_cannot_be_compared_are_refused_with_their_names(tmp_path: Path) -> None:
+    masks = random_masks(1, num=2)
+    t, one = write_pngs(tmp_path / "t", masks), write_pngs(tmp_path / "one", masks)
+    wrong = write_pngs(tmp_path / "wrong", {"s0": masks["s0"], "s1": np.full((10, 8), 9)})
+    fewer = write_pngs(tmp_path / "fewer", {"s0": masks["s0"]})
+    with pytest.raises(DatasetError) as error:
+        evaluate_masks([one, wrong, fewer], t, SCHEMA, tmp_path / "out")
+    assert "wrong: s1, predicted: numbers that are not in the schema 'ggo-consolidation': 9" in error.value.got
+    assert "fewer: s1: among the labels, but not predicted" in error.value.got
+    assert "2 faults" in error.value.what
+    with pytest.raises(OptionError, match="cannot be told apart"):
+        evaluate_masks([one, one], t, SCHEMA, tmp_path / "out")
+    with pytest.raises(OptionError, match="no prediction is the reference"):
+        evaluate_masks([one, fewer], t, SCHEMA, tmp_path / "out", reference="three")
+    assert not (tmp_path / "out").exists()

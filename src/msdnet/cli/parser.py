@@ -217,7 +217,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(child, "folder of everything; the same command goes on where it stopped", data_required=False)
 
     child = command("evaluate", "research", "measure anybody's masks against true ones")
-    child.add_argument("predictions", metavar="PREDICTIONS", type=Path, help="index PNGs, NIfTI files, or results")
+    child.add_argument(
+        "predictions", metavar="PREDICTIONS", type=Path, nargs="+",
+        help="index PNGs, NIfTI files, or results; several folders, one for each network, are compared",
+    )  # fmt: skip
     child.add_argument("labels", metavar="LABELS", type=Path, help="the truth, of the same kind and names")
     _add_out(child, "folder of the tables")
     child.add_argument("--schema", metavar="NAME", default="ggo-consolidation", help="default: %(default)s")
@@ -227,6 +230,14 @@ def build_parser() -> argparse.ArgumentParser:
             option, metavar="OLD=NEW", type=values.pair_of_numbers, action="append", default=[],
             help=f"a number in the {side} -> its number in the schema; may be repeated",
         )  # fmt: skip
+    child.add_argument(
+        "--threshold", metavar="SHARE", type=float,
+        help="the predictions are soft maps of the one class of --schema, marked from this share of white on",
+    )  # fmt: skip
+    child.add_argument(
+        "--reference", metavar="NAME", help="of several predictions the folder that the others are tested against; "
+        "default: the first",
+    )  # fmt: skip
     child.add_argument(
         "--min-pixels", metavar="N", type=int, default=1, help="from which a slice counts as positive; default: 1"
     )

@@ -172,18 +172,20 @@ def evaluate(arguments: argparse.Namespace) -> int:
     schema = get_schema(arguments.schema)
     check_out(arguments.out)
     with replaced_folder(arguments.out) as folder:
-        evaluate_masks(
+        table = evaluate_masks(
             arguments.predictions,
             arguments.labels,
             schema,
             folder,
+            reference=arguments.reference,
             groups=arguments.groups,
             values=_mapping(arguments.values) or None,
             label_values=_mapping(arguments.label_values) or None,
+            threshold=arguments.threshold,
             min_pixels=arguments.min_pixels,
         )
     if not arguments.quiet:
-        print((arguments.out / "table.md").read_text(encoding="utf-8"))
+        print((arguments.out / table.name).read_text(encoding="utf-8"))
     return 0
 
 

@@ -3,22 +3,39 @@
 OUT/per_slice.csv, per_patient.csv    pixel counts and measures; every figure is made from the slices' rows
 OUT/table.md, table.csv, table.tex    one table in three forms
 OUT/run.json                          how it was made
+
+Of several predictions OUT/comparison.* and OUT/significance.* stand instead of the table, as `msdnet cross-validate`
+writes them, and the rows are in OUT/per_slice.NAME.csv and OUT/per_patient.NAME.csv.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from msdnet import __version__
-from msdnet.errors import InputError
+from msdnet.errors import InputError, OptionError
 from msdnet.evaluation.bootstrap import LEVEL, RESAMPLES, SEED
-from msdnet.evaluation.masks import MaskSlice, all_faults, check_values, match_masks, read_groups, read_masks
+from msdnet.evaluation.comparison import comparison_table, significance_table
+from msdnet.evaluation.masks import (
+    Kind,
+    MaskFiles,
+    MaskSlice,
+    all_faults,
+    check_threshold,
+    check_values,
+    mask_stem,
+    match_masks,
+    read_groups,
+    read_masks,
+)
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap, pool_groups, write_overlaps
 from msdnet.evaluation.tables import figures_table
 from msdnet.files import RUN_RECORD, TOOL
@@ -26,14 +43,16 @@ from msdnet.labels import LabelSchema
 
 
 def evaluate_masks(
-    predictions: Path,
+    predictions: Path | Sequence[Path],
     labels: Path,
     schema: LabelSchema,
     out: Path,
     *,
+    reference: str | None = None,
     groups: Path | None = None,
     values: Mapping[int, int] | None = None,
     label_values: Mapping[int, int] | None = None,
+    threshold: float | None = None,
     hausdorff: bool = True,
     min_pixels: int = 1,
 ) -> Path:
@@ -42,13 +61,17 @@ def evaluate_masks(
     Nothing is written unless every pair can be compared.
 
     Args:
-        predictions: A folder of index PNGs or NIfTI files, a folder of results of `msdnet segment`, or one file.
+        predictions: A folder of index PNGs or NIfTI files, a folder of results of `msdnet segment`, or one file; or
+            several of these, each named as its folder or file is.
         labels: The truth, of the same kind, with the same file names up to their endings.
         schema: What the numbers mean.
         out: Made if missing; files of these names in it are replaced.
+        reference: Of several predictions the one that the others are tested against; None for the first.
         groups: CSV with the columns name (of a slice) and group (patient). Without it each volume or picture is one.
         values: Number in the predictions -> number in the schema.
         label_values: The same for the true labels.
+        threshold: The predictions are soft maps of the schema's one class, marked from this share of white (PNG) or of
+            1 (NIfTI) on.
         hausdorff: Whether to take the 95 % Hausdorff distance where the spacing is known.
         min_pixels: From how many pixels on a slice counts as predicted positive.
 
@@ -56,18 +79,116 @@ def evaluate_masks(
         DatasetError: if masks are missing, damaged, in colours, of different size or place, or without group: all
             faults in one error.
         SchemaError: if the only fault are numbers outside the schema, listed for all files.
-        OptionError: if a mapping leads outside the schema, or min_pixels is less than 1.
+        OptionError: if a mapping leads outside the schema, the threshold or the reference cannot be meant, two
+            predictions have one name, or min_pixels is less than 1.
     """
     check_values(values, schema, "--values")
     check_values(label_values, schema, "--label-values")
+    check_threshold(threshold, values, schema)
+    named = _named([predictions] if isinstance(predictions, Path) else predictions, reference)
     group_of = read_groups(groups) if groups is not None else None
+    read = functools.partial(read_masks, schema=schema, values=values, label_values=label_values, threshold=threshold)
+    faults: list[str | InputError] = []
+    measured: dict[str, _Measured] = {}
+    for name, path in named.items():
+        measured[name], found = _measure(path, labels, schema, read, group_of, hausdorff=hausdorff)
+        faults += found if len(named) == 1 else [_prefixed(f, name) for f in found]
+    if faults:
+        raise all_faults(faults, schema)
+
+    first = next(iter(measured.values()))
+    rows = {name: m.rows for name, m in measured.items()}
+    notes = [] if group_of is not None else [_UNGROUPED[first.kind]]
+    if hausdorff and all(r.hd95_mm is None for m in measured.values() for r in m.rows if r.present and r.predicted):
+        notes.append("no HD95: the spacing is not known")
+    if threshold is not None:
+        notes.append(f"soft maps, marked from {threshold:g} on")
+    out.mkdir(parents=True, exist_ok=True)
+    if len(rows) == 1:
+        reference, ending = None, ""
+        table = figures_table(first.rows, schema, min_pixels=min_pixels, notes=notes)
+        markdown, *others = table.write(out, "table")
+    else:
+        reference, ending = reference or next(iter(rows)), ".{}"
+        table = comparison_table(rows, schema, reference=reference, notes=notes)
+        tests = significance_table(rows, schema, reference=reference, notes=notes)
+        markdown, *others = *table.write(out, "comparison"), *tests.write(out, "significance")
+    for name, of_network in rows.items():
+        for stem, level in (("per_slice", of_network), ("per_patient", pool_groups(of_network))):
+            others.append(f"{stem}{ending.format(name)}.csv")
+            write_overlaps(out / others[-1], level, with_measures=True)
+    record: dict[str, Any] = {
+        "tool": TOOL,
+        "task": "evaluate",
+        "version": __version__,
+        "schema": {
+            "name": schema.name,
+            "labels": {"0": "background", **{str(c.index): c.name for c in schema.classes}},
+        },
+        "input": {
+            "sha256": {name: m.sha256 for name, m in measured.items()},
+            "kind": first.kind,
+            "num_pairs": first.num_pairs,
+            "num_slices": len({r.name for r in first.rows}),
+            "num_groups": len({r.group for r in first.rows}),
+        },
+        "options": {
+            "reference": reference,
+            "groups": groups is not None,
+            "values": _plain(values),
+            "label_values": _plain(label_values),
+            "threshold": threshold,
+            "hausdorff": hausdorff,
+            "min_pixels": min_pixels,
+        },
+        "bootstrap": {"resamples": RESAMPLES, "level": LEVEL, "seed": SEED, "unit": "group"},
+        "conventions": " ".join(table.foot.split()),
+        "notes": notes,
+        "files": {name: name for name in (markdown, *others, RUN_RECORD)},
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in ("numpy", "scipy", "nibabel", "pillow")},
+    }
+    (out / RUN_RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return out / markdown
+
+
+@dataclass(frozen=True)
+class _Measured:
+    rows: list[SliceOverlap]
+    kind: Kind
+    num_pairs: int
+    sha256: str
+
+
+def _named(predictions: Sequence[Path], reference: str | None) -> dict[str, Path]:
+    names = [mask_stem(path) for path in predictions]
+    named = dict(zip(names, predictions, strict=True))
+    if not named or len(named) < len(names) or (reference is not None and reference not in named):
+        raise OptionError(
+            "the predictions cannot be told apart" if reference in (None, *names) else "no prediction is the reference",
+            got=", ".join(names) + (f"; reference {reference}" if reference is not None else ""),
+            expected="one or more folders or files, each with a name of its own",
+            do="rename the folders: their names stand in the table, and --reference is one of them",
+        )
+    return named
+
+
+def _measure(
+    predictions: Path,
+    labels: Path,
+    schema: LabelSchema,
+    read: Callable[[MaskFiles], list[MaskSlice]],
+    group_of: Mapping[str, str] | None,
+    *,
+    hausdorff: bool,
+) -> tuple[_Measured, list[str | InputError]]:
     pairs, without_partner = match_masks(predictions, labels)
     faults: list[str | InputError] = [*without_partner]
     rows: list[SliceOverlap] = []
     digest = hashlib.sha256()
     for files in pairs:
         try:
-            slices = read_masks(files, schema, values=values, label_values=label_values)
+            slices = read(files)
         except InputError as error:
             faults.append(error)
             continue
@@ -78,62 +199,19 @@ def evaluate_masks(
             _add(digest, s)
             spacing_mm = s.spacing_mm if hausdorff else None
             rows += count_overlap(s.predicted, s.true, schema, name=s.name, group=group, spacing_mm=spacing_mm)
-    if faults:
-        raise all_faults(faults, schema)
-
-    kind = pairs[0].kind
-    notes = [] if group_of is not None else [_UNGROUPED[kind]]
-    if hausdorff and all(r.hd95_mm is None for r in rows if r.present and r.predicted):
-        notes.append("no HD95: the spacing is not known")
-    table = figures_table(rows, schema, min_pixels=min_pixels, notes=notes)
-    out.mkdir(parents=True, exist_ok=True)
-    write_overlaps(out / "per_slice.csv", rows, with_measures=True)
-    write_overlaps(out / "per_patient.csv", pool_groups(rows), with_measures=True)
-    markdown, table_csv, latex = table.write(out, "table")
-    record: dict[str, Any] = {
-        "tool": TOOL,
-        "task": "evaluate",
-        "version": __version__,
-        "schema": {
-            "name": schema.name,
-            "labels": {"0": "background", **{str(c.index): c.name for c in schema.classes}},
-        },
-        "input": {
-            "sha256": digest.hexdigest(),
-            "kind": kind,
-            "num_pairs": len(pairs),
-            "num_slices": len({r.name for r in rows}),
-            "num_groups": len({r.group for r in rows}),
-        },
-        "options": {
-            "groups": groups is not None,
-            "values": _plain(values),
-            "label_values": _plain(label_values),
-            "hausdorff": hausdorff,
-            "min_pixels": min_pixels,
-        },
-        "bootstrap": {"resamples": RESAMPLES, "level": LEVEL, "seed": SEED, "unit": "group"},
-        "conventions": " ".join(table.foot.split()),
-        "notes": notes,
-        "files": {
-            "per_slice": "per_slice.csv",
-            "per_patient": "per_patient.csv",
-            "table": markdown,
-            "table_csv": table_csv,
-            "table_latex": latex,
-            "run": RUN_RECORD,
-        },
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in ("numpy", "scipy", "nibabel", "pillow")},
-    }
-    (out / RUN_RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return out / markdown
+    return _Measured(rows, pairs[0].kind if pairs else "PNG", len(pairs), digest.hexdigest()), faults
 
 
 _UNGROUPED = {
     "PNG": "patients not known: each slice counts as its own, so the intervals are too narrow",
     "NIfTI": "each volume counts as one patient",
 }
+
+
+def _prefixed(fault: str | InputError, name: str) -> str | InputError:
+    if isinstance(fault, str):
+        return f"{name}: {fault}"
+    return type(fault)(f"{name}: {fault.what}", got=fault.got, expected=fault.expected, do=fault.do)
 
 
 def _add(digest: Any, s: MaskSlice) -> None:

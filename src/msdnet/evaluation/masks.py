@@ -78,7 +78,7 @@ def match_masks(predictions: Path, labels: Path) -> tuple[list[MaskFiles], list[
             do="convert one of them; slices of a volume and pictures cannot be matched safely",
         )
     if predictions.is_file() and labels.is_file():
-        return [MaskFiles(_stem(labels), of_labels, predictions, labels)], []
+        return [MaskFiles(mask_stem(labels), of_labels, predictions, labels)], []
     faults = [f"{name}: predicted, but not among the labels" for name in sorted(predicted.keys() - true.keys())]
     faults += [f"{name}: among the labels, but not predicted" for name in sorted(true.keys() - predicted.keys())]
     names = sorted(predicted.keys() & true.keys())
@@ -91,6 +91,7 @@ def read_masks(
     *,
     values: Mapping[int, int] | None = None,
     label_values: Mapping[int, int] | None = None,
+    threshold: float | None = None,
 ) -> list[MaskSlice]:
     """The slices of a pair; those of a volume lie along its third axis.
 
@@ -99,15 +100,20 @@ def read_masks(
         schema: What the numbers mean.
         values: Number in the predictions -> number in the schema; 0 stays 0 unless named.
         label_values: The same for the true labels.
+        threshold: The predictions are soft maps of the schema's one class, which is where they reach this share:
+            of white in a PNG, of 1 in a NIfTI file of fractions.
 
     Raises:
         DatasetError: if a file is damaged, in colours, or not on the other's grid.
         SchemaError: if a number is neither in the schema nor in the mapping.
     """
     read = _read_png if files.kind == "PNG" else _read_nifti
-    predicted, true = read(files.predicted), read(files.true)
+    predicted, true = read(files.predicted, soft=threshold is not None), read(files.true)
     _check_grids(files.name, predicted, true)
-    p = _to_schema(predicted.array, values, schema, f"{files.name}, predicted")
+    if threshold is None:
+        p = _to_schema(predicted.array, values, schema, f"{files.name}, predicted")
+    else:
+        p = (predicted.array >= threshold).astype(np.uint8)
     t = _to_schema(true.array, label_values, schema, f"{files.name}, true")
     numbered = files.kind == "NIfTI"
     return [
@@ -157,6 +163,23 @@ def check_values(values: Mapping[int, int] | None, schema: LabelSchema, option: 
         )
 
 
+def check_threshold(threshold: float | None, values: Mapping[int, int] | None, schema: LabelSchema) -> None:
+    """Refuses a threshold for soft maps that cannot be meant.
+
+    Raises:
+        OptionError: if it is not above 0 and at most 1, if the schema has several classes, or beside `values`.
+    """
+    if threshold is None:
+        return
+    if not 0 < threshold <= 1 or values or len(schema.classes) > 1:
+        raise OptionError(
+            "--threshold cannot be used so",
+            got=f"{threshold:g} with the schema {schema.name!r}" + (" and --values" if values else ""),
+            expected="a share above 0 and at most 1, a schema with one class, and no --values",
+            do="pass --schema infection; maps of several classes are compared as class numbers",
+        )
+
+
 def all_faults(faults: Sequence[str | InputError], schema: LabelSchema) -> InputError:
     """One error for all that is wrong: a SchemaError if only numbers outside the schema are, else a DatasetError."""
     lines = [f"{f.what}: {f.got}" if isinstance(f, InputError) else f for f in faults]
@@ -175,7 +198,7 @@ def all_faults(faults: Sequence[str | InputError], schema: LabelSchema) -> Input
 
 def _list_masks(path: Path, role: str) -> tuple[dict[str, Path], Kind]:
     entries = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
-    files = {p: _stem(p) for p in entries if p.is_file() and not p.name.startswith(".")}
+    files = {p: mask_stem(p) for p in entries if p.is_file() and not p.name.startswith(".")}
     if not any(_kind(p) for p in files):
         files = {p / n: p.name for p in entries for n in ("labels.nii.gz", "labels.png") if (p / n).is_file()}
     found = {p: name for p, name in files.items() if _kind(p)}
@@ -199,11 +222,12 @@ def _kind(path: Path) -> Kind | None:
     return "PNG" if name.endswith(".png") else "NIfTI" if name.endswith((".nii", ".nii.gz")) else None
 
 
-def _stem(path: Path) -> str:
+def mask_stem(path: Path) -> str:
+    """The name of a mask without its ending, .nii.gz as one; of a folder its whole name."""
     return re.sub(r"\.(png|nii|nii\.gz)$", "", path.name, flags=re.IGNORECASE)
 
 
-def _read_png(path: Path) -> _Mask:
+def _read_png(path: Path, *, soft: bool = False) -> _Mask:
     try:
         with Image.open(path) as image:
             mode, pixels = image.mode, np.asarray(image)
@@ -219,10 +243,24 @@ def _read_png(path: Path) -> _Mask:
             do="turn colours into grey with Image.open(p).convert('L') and say which grey is which class with "
             "--values OLD=NEW (predictions) or --label-values OLD=NEW (labels)",
         )
+    if soft:
+        pixels = _as_share(path, mode, pixels)
     return _Mask(pixels[..., np.newaxis])
 
 
-def _read_nifti(path: Path) -> _Mask:
+def _as_share(path: Path, mode: str, pixels: Array) -> Array:
+    white = {"1": 1, "L": 255}.get(mode, 65535)  # a grey PNG has 1, 8 or 16 bits
+    if mode == "P" or pixels.min() < 0 or pixels.max() > white:
+        raise DatasetError(
+            f"{path.parent.name}/{path.name} is not a soft map",
+            got="a picture with a palette" if mode == "P" else f"numbers from {pixels.min()} to {pixels.max()}",
+            expected="a grey picture: black is 0, white is 1",
+            do="save the map in grey, or leave --threshold out where the pixels are class numbers",
+        )
+    return pixels / np.float64(white)
+
+
+def _read_nifti(path: Path, *, soft: bool = False) -> _Mask:
     try:
         image: Any = nib.load(path)
         array = np.asanyarray(image.dataobj)
@@ -230,12 +268,19 @@ def _read_nifti(path: Path) -> _Mask:
         raise _damaged(path) from error
     shape = (*array.shape, 1, 1)[: max(3, array.ndim)]
     whole = array.dtype.kind in "biu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))
-    if min(shape) < 1 or any(s > 1 for s in shape[3:]) or not whole:
+    if min(shape) < 1 or any(s > 1 for s in shape[3:]) or not (whole or soft):
         raise DatasetError(
             f"{path.parent.name}/{path.name} is not a label map",
             got=f"{array.dtype} of shape {array.shape}" + ("" if whole else " with fractions"),
             expected="whole numbers on three axes",
-            do="save one volume of class numbers",
+            do="save one volume of class numbers; soft maps of one class are taken with --threshold",
+        )
+    if soft and not (array.min() >= 0 and array.max() <= 1):
+        raise DatasetError(
+            f"{path.parent.name}/{path.name} is not a soft map",
+            got=f"numbers from {array.min():g} to {array.max():g}",
+            expected="fractions from 0 to 1",
+            do="save probabilities, or leave --threshold out where the voxels are class numbers",
         )
     header = image.header
     oriented = int(header.get("sform_code", 0)) > 0 or int(header.get("qform_code", 0)) > 0
@@ -250,8 +295,8 @@ def _read_nifti(path: Path) -> _Mask:
         )
     known = header.get_xyzt_units()[0] in ("unknown", "mm") and (oriented or not np.allclose(sides, 1.0))
     spacing_mm = (float(sides[0]), float(sides[1])) if known and sides.min() > 0 else None
-    whole_numbers = array if array.dtype.kind in "biu" else array.astype(np.int64)
-    return _Mask(whole_numbers.reshape(shape[:3]), affine, spacing_mm)
+    numbers = array if soft or array.dtype.kind in "biu" else array.astype(np.int64)
+    return _Mask(numbers.reshape(shape[:3]), affine, spacing_mm)
 
 
 def _check_grids(name: str, predicted: _Mask, true: _Mask) -> None:

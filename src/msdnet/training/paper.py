@@ -76,7 +76,7 @@ _RECIPE = Experiment(
         elastic=0,
     ),
 )
-_SMALL: dict[str, Any] = {"encoder": "resnet18", "pretrained": False, "width": 8}
+_SMALL: dict[str, Any] = {"encoder": "test_resnet", "pretrained": False, "width": 8}  # timm's smallest ResNet
 
 
 def paper_experiments(schema: str, *, full: bool) -> list[Experiment]:
