@@ -117,6 +117,19 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("name: a\ntraining: {steps: 1}\nname: b\n", "given twice: name"),
+        ("name: a\ntraining:\n  steps: 1\n  optimizer: adam\n  steps: 2\n", "given twice: steps"),
+    ],
+)
+def test_a_key_given_twice_is_refused(text: str, named: str, tmp_path: Path) -> None:
+    (tmp_path / "twice.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(OptionError, match=named):
+        read_experiment(tmp_path / "twice.yaml")
+
+
+@pytest.mark.parametrize(
     ("kind", "arguments"),
     [
         (Preprocessing, {"window_hu": (100, -100)}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from msdnet.settings import Fault, Faults, SettingsError, from_mapping
+from msdnet.settings import Fault, Faults, SettingsError, from_mapping, read_yaml
 
 
 @dataclass(frozen=True)
@@ -335,7 +335,7 @@ def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
     experiments, faults = [], Faults()
     for path in paths:
         try:
-            experiments.append(experiment_from(yaml.safe_load(path.read_text(encoding="utf-8"))))
+            experiments.append(experiment_from(read_yaml(path.read_text(encoding="utf-8"))))
         except SettingsError as error:
             faults += [fault._replace(name=f"{path}: {fault.name}") for fault in error.faults]
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -57,6 +57,25 @@ class Faults(list[Fault]):
 T = TypeVar("T")
 
 
+def read_yaml(text: str) -> Any:
+    """What a YAML text holds; unlike PyYAML itself it refuses a key that is given twice.
+
+    Raises:
+        yaml.YAMLError: if it is not YAML, or a mapping has a key twice.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+            if twice:
+                raise yaml.constructor.ConstructorError(None, None, f"given twice: {', '.join(twice)}", node.start_mark)
+            return super().construct_mapping(node, deep)
+
+    return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+
+
 def from_mapping(kind: type[T], content: Any, where: str = "", *, stand_ins: Mapping[str, Any] | None = None) -> T:
     """An instance of a settings dataclass from a mapping of its fields.
 

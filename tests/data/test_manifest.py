@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +30,29 @@ def test_a_manifest_reads_back_as_it_was_written(manifest: Manifest) -> None:
     assert read_manifest(manifest.path.parent) == manifest
     assert [row.group for row in manifest.rows] == [f"patient-{i // 2}" for i in range(6)]
     assert manifest.patients_known
+
+
+def test_a_killed_call_leaves_no_list_that_looks_prepared(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    written = manifest.path.read_bytes()
+    monkeypatch.setattr(csv.DictWriter, "writerows", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_manifest(dataclasses.replace(manifest, path=tmp_path / "new" / "manifest.csv"))
+    assert not (tmp_path / "new" / "manifest.csv").exists()
+    with pytest.raises(KeyboardInterrupt):
+        write_manifest(manifest)
+    assert manifest.path.read_bytes() == written
+    assert read_manifest(manifest.path) == manifest
+
+
+def test_a_picture_too_large_to_be_one_is_a_fault(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)  # Pillow refuses pictures of more than twice as many
+    with pytest.raises(DatasetError, match="DecompressionBombError"):
+        load_slices(manifest)
 
 
 def test_slices_load_as_the_files_are(manifest: Manifest) -> None:

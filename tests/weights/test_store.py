@@ -88,6 +88,16 @@ def test_a_broken_card_is_refused(stored: Path, text: str) -> None:
         read_card(stored)
 
 
+def test_every_fault_of_a_card_is_told(stored: Path) -> None:
+    card = json.loads((stored / "card.json").read_text())
+    card["preprocessing"] |= {"size": -1, "std": 0}
+    (stored / "card.json").write_text(json.dumps(card))
+    with pytest.raises(WeightsError) as told:
+        read_card(stored)
+    assert "size" in told.value.got
+    assert "std" in told.value.got
+
+
 def test_unknown_weights_name_the_known_ones() -> None:
     with pytest.raises(WeightsError, match=DEFAULT):
         load_weights("no-such-weights")

@@ -168,7 +168,7 @@ def _read(path: Path, mode: str | None) -> tuple[Array | None, list[Fault]]:
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert(mode) if mode else picture), []
-    except (OSError, ValueError, EOFError, SyntaxError) as error:  # Pillow raises each of them for damaged files
+    except (OSError, ValueError, EOFError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises
         return None, [Fault(f"the file cannot be read ({type(error).__name__})", f"{path.parent.name}/{path.name}")]
 
 

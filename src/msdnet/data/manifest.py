@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from msdnet.data.faults import Fault, raise_faults
 from msdnet.errors import DatasetError, OptionError
+from msdnet.files import whole_file
 from msdnet.labels import get_schema
 
 FORMAT = 1
@@ -162,10 +163,6 @@ def write_manifest(manifest: Manifest) -> Manifest:
     """The manifest with its hash, after both its files were written; files below its folder get relative paths."""
     manifest = dataclasses.replace(manifest, sha256=content_sha256(manifest))
     manifest.path.parent.mkdir(parents=True, exist_ok=True)
-    with manifest.path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(_as_text(row, manifest.path.parent) for row in manifest.rows)
     settings = {
         "format": FORMAT,
         "schema": manifest.schema,
@@ -180,7 +177,15 @@ def write_manifest(manifest: Manifest) -> Manifest:
         "patients_known": manifest.patients_known,
         "joined": manifest.joined,
     }
-    settings_path(manifest.path).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    with whole_file(settings_path(manifest.path)) as unfinished:
+        unfinished.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    with (  # last, so that a killed call leaves no list that looks prepared
+        whole_file(manifest.path) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(_as_text(row, manifest.path.parent) for row in manifest.rows)
     return manifest
 
 

@@ -21,6 +21,8 @@ from msdnet.errors import DatasetError, InputError
 from msdnet.scans import read_scan
 from msdnet.slices import to_canonical, to_grey
 
+_UNREADABLE = (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError, Image.DecompressionBombError)
+
 Array = np.ndarray[Any, Any]
 
 NIFTI = (".nii", ".nii.gz")
@@ -179,7 +181,7 @@ class SliceReader:
             except InputError as error:
                 what = error.what.replace(path.name, "the file")
                 stack = Fault(f"{what} ({error.do})", f"{path.parent.name}/{path.name} ({error.got})")
-            except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
+            except _UNREADABLE as error:
                 stack = Fault(f"the file cannot be read ({type(error).__name__})", f"{path.parent.name}/{path.name}")
             self._kept[kind] = path, stack
         return self._kept[kind][1]

@@ -17,7 +17,7 @@ from msdnet.errors import OptionError, WeightsError
 from msdnet.files import file_sha256
 from msdnet.labels import LabelSchema, get_schema
 from msdnet.networks import build_network
-from msdnet.settings import from_mapping
+from msdnet.settings import SettingsError, from_mapping
 from msdnet.weights.folders import CARD, EMBEDDED, TENSORS, embedded_names, find_weights
 
 
@@ -96,7 +96,9 @@ def read_card(weights: str | Path | None = None) -> Card:
     except (OSError, ValueError, KeyError, TypeError, OptionError) as error:
         raise WeightsError(
             f"the card of weights {folder.name!r} cannot be read",
-            got=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            got="; ".join(f"{f.name}: {f.got}" for f in error.faults)
+            if isinstance(error, SettingsError)
+            else f"{type(error).__name__}: {str(error).splitlines()[0]}",
             expected=f"{CARD} as `msdnet train` writes it",
             do="take the folder anew from where it was made",
         ) from error

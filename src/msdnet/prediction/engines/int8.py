@@ -23,7 +23,7 @@ SHAPE = 20, 256, 256
 NUM_SLICES = 16
 
 
-def quantise(form: bytes, settings: Preprocessing) -> bytes:
+def quantise(form: bytes, settings: Preprocessing, *, seven_bits: bool = True) -> bytes:
     """The ONNX model with its convolutions in int8: activations per tensor, weights per output channel.
 
     Depth-wise convolutions stay in float32: they take little of the time, and their kernels are large. The ranges of
@@ -32,6 +32,8 @@ def quantise(form: bytes, settings: Preprocessing) -> bytes:
     Args:
         form: The model in float32.
         settings: Of its input.
+        seven_bits: Whether weights have 7 bits: without VNNI instructions, ONNX Runtime's sums of two products with
+            8-bit weights overflow 16 bits.
     """
     onnx, _ = import_onnx(), import_onnxruntime()
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -58,7 +60,7 @@ def quantise(form: bytes, settings: Preprocessing) -> bytes:
                 op_types_to_quantize=["Conv"],
                 nodes_to_exclude=[node.name for node in model.graph.node if _is_depthwise(node)],
                 per_channel=True,
-                reduce_range=True,  # weights in 7 bits: without VNNI, sums of two 8-bit products overflow 16 bits
+                reduce_range=seven_bits,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
             )
