@@ -330,6 +330,14 @@ def test_several_predictions_are_compared_as_networks_are(tmp_path: Path) -> Non
     assert json.loads((tmp_path / "first" / "run.json").read_text())["options"]["reference"] == "one"
 
 
+def test_the_working_folder_goes_by_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    masks = random_masks(1, num=2)
+    one, t = write_pngs(tmp_path / "one", masks), write_pngs(tmp_path / "t", masks)
+    monkeypatch.chdir(one)
+    evaluate_masks(Path(), t, SCHEMA, tmp_path / "out")
+    assert list(json.loads((tmp_path / "out" / "run.json").read_text())["input"]["sha256"]) == ["one"]
+
+
 def test_several_predictions_that_cannot_be_compared_are_refused_with_their_names(tmp_path: Path) -> None:
     masks = random_masks(1, num=2)
     t, one = write_pngs(tmp_path / "t", masks), write_pngs(tmp_path / "one", masks)
@@ -344,4 +352,6 @@ def test_several_predictions_that_cannot_be_compared_are_refused_with_their_name
         evaluate_masks([one, one], t, SCHEMA, tmp_path / "out")
     with pytest.raises(OptionError, match="no prediction is the reference"):
         evaluate_masks([one, fewer], t, SCHEMA, tmp_path / "out", reference="three")
+    with pytest.raises(OptionError, match="--min-pixels says nothing"):
+        evaluate_masks([one, fewer], t, SCHEMA, tmp_path / "out", min_pixels=5)
     assert not (tmp_path / "out").exists()

@@ -73,19 +73,26 @@ def evaluate_masks(
         threshold: The predictions are soft maps of the schema's one class, marked from this share of white (PNG) or of
             1 (NIfTI) on.
         hausdorff: Whether to take the 95 % Hausdorff distance where the spacing is known.
-        min_pixels: From how many pixels on a slice counts as predicted positive.
+        min_pixels: From how many pixels on a slice counts as predicted positive; of a single prediction alone.
 
     Raises:
         DatasetError: if masks are missing, damaged, in colours, of different size or place, or without group: all
             faults in one error.
         SchemaError: if the only fault are numbers outside the schema, listed for all files.
         OptionError: if a mapping leads outside the schema, the threshold or the reference cannot be meant, two
-            predictions have one name, or min_pixels is less than 1.
+            predictions have one name, or min_pixels is less than 1 or given with several.
     """
     check_values(values, schema, "--values")
     check_values(label_values, schema, "--label-values")
     check_threshold(threshold, values, schema)
     named = _named([predictions] if isinstance(predictions, Path) else predictions, reference)
+    if len(named) > 1 and min_pixels != 1:
+        raise OptionError(
+            "--min-pixels says nothing about several predictions",
+            got=str(min_pixels),
+            expected="one prediction: the tables that set several side by side do not show detection",
+            do="leave it out, or evaluate each alone",
+        )
     group_of = read_groups(groups) if groups is not None else None
     read = functools.partial(read_masks, schema=schema, values=values, label_values=label_values, threshold=threshold)
     faults: list[str | InputError] = []
@@ -161,7 +168,7 @@ class _Measured:
 
 
 def _named(predictions: Sequence[Path], reference: str | None) -> dict[str, Path]:
-    names = [mask_stem(path) for path in predictions]
+    names = [mask_stem(path.resolve()) for path in predictions]  # "." has no name of its own
     named = dict(zip(names, predictions, strict=True))
     if not named or len(named) < len(names) or (reference is not None and reference not in named):
         raise OptionError(
