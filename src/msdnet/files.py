@@ -12,6 +12,7 @@ from typing import Any
 
 RUN_RECORD, TOOL = "run.json", "msdnet"
 """The file that marks a folder as a result, and what stands under `tool` in it."""
+_CLUTTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"}
 
 
 def read_run_record(folder: Path) -> dict[str, Any] | None:
@@ -69,6 +70,11 @@ def alone_in(folder: Path, *, wait: bool = True) -> Iterator[bool]:
         yield held
     finally:
         os.close(opened)
+
+
+def is_clutter(path: Path) -> bool:
+    """Whether a file or folder is hidden, or one that a system leaves in every folder it shows."""
+    return path.name.startswith(".") or path.name.lower() in _CLUTTER
 
 
 def file_sha256(path: Path) -> str:

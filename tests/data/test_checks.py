@@ -39,7 +39,7 @@ def test_all_faults_are_told_at_once(write_pictures: Callable[..., Path], draw_p
         prepare(folder, folder, SCHEMA)
     text = str(refused.value)
     for told in (
-        "label value 7 outside the schema: p1",
+        "label value 7 outside the schema: say --map 7=background|ggo|consolidation, and so for every label but 0: p1",
         "labels that do not lie on the image's grid, 40 x 51 instead of 40 x 50: p2",
         "an image without label map (all zero if it shows no lesion; without truth it belongs in unlabelled): p3",
         "a label map without image: p4",
@@ -56,7 +56,46 @@ def test_a_fault_of_many_slices_is_one_line(write_pictures: Callable[..., Path])
     folder = write_pictures(12)
     for path in (folder / "labels").iterdir():
         _save(np.full((40, 50), 3, np.uint8), path)
-    with pytest.raises(DatasetError, match=r"label value 3 outside the schema: p0, .* and 4 more"):
+    with pytest.raises(DatasetError, match=r"label value 3 outside the schema: .*: p0, .* and 4 more"):
+        prepare(folder, folder, SCHEMA)
+
+
+def test_a_picture_saved_with_loss_is_one_fault(write_pictures: Callable[..., Path]) -> None:
+    folder = write_pictures(3)
+    _save(np.arange(2000, dtype=np.uint16).reshape(40, 50).astype(np.uint8), folder / "labels/p1.png")
+    with pytest.raises(DatasetError) as refused:
+        prepare(folder, folder, SCHEMA)
+    assert "perhaps saved with loss (JPEG): p1 (256 values, 0 to 255)" in str(refused.value)
+    assert str(refused.value).count("label value") == 0
+
+
+def test_an_unknown_label_value_is_told_with_the_option_that_says_what_it_is(
+    write_pictures: Callable[..., Path],
+) -> None:
+    folder = write_pictures(2)
+    _save(np.full((40, 50), 255, np.uint8), folder / "labels/p1.png")
+    with pytest.raises(DatasetError, match=r"say --map 255=background\|ggo\|consolidation, and so for every label"):
+        prepare(folder, folder, SCHEMA)
+    label_map = {"255": "GGO", "1": "ggo", "2": "Consolidation"}
+    values = prepare(folder, folder, SCHEMA, options=Options(label_map=label_map)).manifest.label_values
+    assert values == {0: 0, 1: 1, 2: 2, 255: 1}
+
+
+def test_a_class_that_no_labelled_slice_shows_is_noted(write_pictures: Callable[..., Path]) -> None:
+    folder = write_pictures(3)
+    assert not any("No labelled slice" in note for note in prepare(folder, folder, SCHEMA).findings)
+    for path in (folder / "labels").iterdir():
+        _save(np.ones((40, 50), np.uint8), path)
+    assert any("No labelled slice shows Consolidation:" in note for note in prepare(folder, folder, SCHEMA).findings)
+
+
+def test_what_a_system_leaves_in_folders_is_passed_over(write_pictures: Callable[..., Path]) -> None:
+    folder = write_pictures(3)
+    for left in ("images/Thumbs.db", "labels/.DS_Store", "labels/desktop.ini"):
+        (folder / left).write_bytes(b"left by a file browser")
+    assert len(prepare(folder, folder, SCHEMA).manifest.rows) == 3
+    (folder / "images/notes.txt").write_text("not left by one")
+    with pytest.raises(DatasetError, match="files in images that are none of"):
         prepare(folder, folder, SCHEMA)
 
 
@@ -158,7 +197,10 @@ def test_the_table_counts_slices_and_patients_by_class_and_split(write_pictures:
     lines = ["name,group,split", "p0,a,train", "p1,a,train", "p2,b,train", "p3,c,test"]
     (folder / "groups.csv").write_text("\n".join(lines))
     prepared = prepare(folder, folder, SCHEMA)
-    assert prepared.classes == {"a": ("ggo", "consolidation"), "b": ("ggo", "consolidation"), "c": ("ggo",)}
+    assert prepared.classes.read_text(encoding="utf-8").splitlines() == [
+        "group,slices,labelled,no_lesion,ggo,consolidation",
+        *("a,2,2,1,1,1", "b,1,1,0,1,1", "c,1,1,0,1,0"),
+    ]
     rows = [[c.strip() for c in line.split("|")[1:-1]] for line in prepared.table.splitlines() if line.startswith("|")]
     counts = {row[0]: row[1:] for row in rows}
     assert counts["Ground-glass opacity"] == ["3", "3", "2", "2", "1", "1"]

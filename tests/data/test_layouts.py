@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -171,7 +172,7 @@ def _write_nnunet(source: Path, nifti: Path, labels: dict[str, object], *, decat
 
 @pytest.mark.parametrize("decathlon", [False, True])
 def test_named_labels_go_to_the_classes_of_their_names(tmp_path: Path, nifti: Path, decathlon: bool) -> None:
-    names = {"background": 0, "consolidation": 1, "ggo": 2}
+    names = {"background": 0, "consolidation": 1, "GGO": 2}
     labels: dict[str, object] = {str(v): k for k, v in names.items()} if decathlon else dict(names)
     folder = _write_nnunet(tmp_path / "task", nifti, labels, decathlon=decathlon)
     manifest = prepare(folder, folder, SCHEMA).manifest
@@ -184,7 +185,7 @@ def test_named_labels_go_to_the_classes_of_their_names(tmp_path: Path, nifti: Pa
 
 def test_labels_of_other_names_need_a_map(tmp_path: Path, nifti: Path) -> None:
     folder = _write_nnunet(tmp_path / "task", nifti, {"background": 0, "ggo": 1, "crazy paving": 2}, decathlon=False)
-    with pytest.raises(DatasetError, match=r"label value 2 \(crazy paving\) not mapped"):
+    with pytest.raises(DatasetError, match=r"schema \(crazy paving\): say --map crazy paving=background"):
         prepare(folder, folder, SCHEMA)
     options = Options(label_map={"crazy paving": "ggo"})
     assert prepare(folder, folder, SCHEMA, options=options).manifest.label_values == {0: 0, 1: 1, 2: 1}
@@ -193,8 +194,8 @@ def test_labels_of_other_names_need_a_map(tmp_path: Path, nifti: Path) -> None:
 def test_a_label_map_that_names_nothing_is_refused(nifti: Path) -> None:
     with pytest.raises(DatasetError) as refused:
         prepare(nifti, nifti, SCHEMA, options=Options(label_map={"1": "interstitial", "lesion": "ggo"}))
-    assert "'interstitial', which the schema has not: 1" in str(refused.value)
-    assert "a label that the data set has not: lesion" in str(refused.value)
+    assert "'interstitial'; the schema ggo-consolidation has background, ggo, consolidation: 1" in str(refused.value)
+    assert "a label that the data set does not have; it has numbers only: lesion" in str(refused.value)
 
 
 def test_several_channels_or_regions_are_refused(tmp_path: Path, nifti: Path) -> None:
@@ -208,7 +209,7 @@ def test_several_channels_or_regions_are_refused(tmp_path: Path, nifti: Path) ->
 
 
 def test_effusion_must_be_given_a_class(medseg: Path) -> None:
-    with pytest.raises(DatasetError, match=r"label value 3 \(effusion\) not mapped.*tr-000"):
+    with pytest.raises(DatasetError, match=r"schema \(effusion\): say --map effusion=.*tr-000"):
         prepare(medseg, medseg, SCHEMA)
 
 
@@ -237,7 +238,10 @@ def test_the_layout_is_told_from_the_files(nifti: Path, medseg: Path, draw_pictu
 def test_synthetic_patients_have_every_class_and_half_of_them_no_lesion(tmp_path: Path) -> None:
     options = Options(num_patients=2, shape=(6, 64, 64), seed=3)
     prepared = prepare(None, tmp_path / "made", "msdnet-paper", layout="phantom", options=options)
-    assert prepared.classes == {"phantom-0003": ("ggo", "interstitial", "consolidation"), "phantom-0004": ()}
+    with prepared.classes.open(newline="") as file:
+        shown = {row["group"]: row for row in csv.DictReader(file)}
+    assert all(int(shown["phantom-0003"][c]) for c in ("ggo", "interstitial", "consolidation"))
+    assert shown["phantom-0004"]["no_lesion"] == shown["phantom-0004"]["slices"] == "6"
     manifest = read_manifest(tmp_path / "made")
     assert len(manifest.rows) == 12
     with (tmp_path / "made/manifest.csv").open() as file:

@@ -176,7 +176,7 @@ def test_the_manifest_of_something_else_is_not_replaced(tmp_path: Path, write_pi
         prepare(tmp_path / "other", out, "ggo-consolidation")
     with pytest.raises(OptionError, match="made from synthetic"):
         prepare(None, out, "ggo-consolidation", layout="phantom")
-    assert sorted(p.name for p in out.iterdir()) == ["manifest.csv", "manifest.json"]
+    assert sorted(p.name for p in out.iterdir()) == ["manifest-classes.csv", "manifest.csv", "manifest.json"]
     assert first.path.read_bytes() == before
 
     prepare(folder, out, "ggo-consolidation")  # its own source, and itself

@@ -320,6 +320,13 @@ def test_several_predictions_are_compared_as_networks_are(tmp_path: Path) -> Non
     assert table.read_text() == comparison_table(rows, SCHEMA, reference="two", notes=notes).markdown()
     expected = significance_table(rows, SCHEMA, reference="two", notes=notes)
     assert (out / "significance.csv").read_text() == expected.csv()
+    evaluate_masks(folders, t, SCHEMA, tmp_path / "strict", min_pixels=20)
+    for folder, pixels in ((out, 1), (tmp_path / "strict", 20)):
+        with (folder / "detection.csv").open(newline="", encoding="utf-8") as file:
+            told = {(row["network"], row["class"], row["unit"]): row for row in csv.DictReader(file)}
+        assert len(told) == 2 * 3 * 2
+        found = [r.tp + r.fp >= pixels for r in rows["one"] if r.class_name == "ggo" and r.present]
+        assert float(told["one", "Ground-glass opacity", "slices"]["sensitivity"]) == pytest.approx(np.mean(found))
     for path in folders:
         evaluate_masks(path, t, SCHEMA, tmp_path / "alone")
         assert read_overlaps(tmp_path / "alone" / "per_slice.csv") == rows[path.name]
@@ -352,6 +359,4 @@ def test_several_predictions_that_cannot_be_compared_are_refused_with_their_name
         evaluate_masks([one, one], t, SCHEMA, tmp_path / "out")
     with pytest.raises(OptionError, match="no prediction is the reference"):
         evaluate_masks([one, fewer], t, SCHEMA, tmp_path / "out", reference="three")
-    with pytest.raises(OptionError, match="--min-pixels says nothing"):
-        evaluate_masks([one, fewer], t, SCHEMA, tmp_path / "out", min_pixels=5)
     assert not (tmp_path / "out").exists()

@@ -123,17 +123,20 @@ def test_the_table_has_dsc_with_sd_and_the_drop_to_the_undamaged_slice() -> None
     results = measure_robustness({"A": Threshold()}, SLICES, SCHEMA, {"noise": (0.0, 0.05)})
     table = robustness_table(results, SCHEMA, title="synthetic")
     assert table.markdown().splitlines()[0] == "**synthetic**"
-    clean, noisy = table.rows
+    clean, noisy = (row for row in table.rows if row[3] == "Ground-glass opacity")
     assert (clean[:3], noisy[:3]) == (("Gaussian noise", "0", "A"), ("Gaussian noise", "0.05", "A"))
-    assert clean[3].value == 1.0
-    assert clean[4].value is None
+    assert clean[4].value == 1.0
+    assert clean[5].value is None
     dsc = [r.dsc for r in results[Condition("noise", 0.05, "A")] if r.class_name == "ggo"]
-    assert noisy[3].value == pytest.approx(np.mean(dsc))
-    assert noisy[3].sd == pytest.approx(np.std(dsc, ddof=1))
-    assert noisy[4].value == pytest.approx(1 - np.mean(dsc))
-    assert noisy[4].value > 0.1
+    assert noisy[4].value == pytest.approx(np.mean(dsc))
+    assert noisy[4].sd == pytest.approx(np.std(dsc, ddof=1))
+    assert noisy[5].value == pytest.approx(1 - np.mean(dsc))
+    assert noisy[5].value > 0.1
+    found = [r for r in results[Condition("noise", 0.05, "A")] if r.class_name == "ggo"]
+    assert noisy[6].value == pytest.approx(2 * sum(r.tp for r in found) / sum(2 * r.tp + r.fp + r.fn for r in found))
+    assert noisy[7].value == pytest.approx(np.mean([r.tn / (r.tn + r.fp) for r in found if r.tn + r.fp]))
     without = {c: rows for c, rows in results.items() if c.level}
-    assert robustness_table(without, SCHEMA).rows[0][4].value is None
+    assert robustness_table(without, SCHEMA).rows[0][5].value is None
 
 
 def test_curves_are_written_as_png_and_svg_with_every_class_kind_and_network(tmp_path: Path) -> None:

@@ -44,6 +44,10 @@ def test_the_table_gives_each_seed_their_mean_and_spread() -> None:
     table = seeds_table({"a": {0: _rows(10, 5), 1: _rows(5, 5)}}, INFECTION)
     row = next(r for r in table.rows if r[2] == "sensitivity")
     assert row[3:] == pytest.approx((0.625, 0.75 / 6 * 2**0.5, 0.75, 0.5))
+    pooled = next(r for r in table.rows if r[2] == "DSC, pooled")
+    rows = [_rows(10, 5), _rows(5, 5)]
+    values = [2 * sum(r.tp for r in o) / sum(2 * r.tp + r.fp + r.fn for r in o) for o in rows]
+    assert pooled[5:] == pytest.approx(values)
 
 
 def test_networks_are_compared_by_their_averages() -> None:

@@ -511,6 +511,12 @@ def test_a_run_yields_the_papers_pictures_and_its_robustness(tmp_path: Path, dat
         assert (tmp_path / "out" / f"{name}.svg").is_file()
     with pytest.raises(OptionError, match="no run 'x'"):
         draw_features(*where, network="x", device="cpu")
+    with pytest.raises(OptionError, match=r"rival has no refinement blocks(.|\n)*--network: tiny"):
+        draw_features(*where, network="rival", device="cpu")
+    measured = (tmp_path / "out" / "run.json").read_bytes()
+    with pytest.raises(OptionError, match=r"run\.json of another command"):
+        cross_validate([SHORT], data_set, tmp_path / "out", device="cpu")
+    assert (tmp_path / "out" / "run.json").read_bytes() == measured
 
 
 def test_more_slices_than_a_page_holds_are_refused_before_anything_is_read(tmp_path: Path) -> None:
@@ -655,4 +661,13 @@ def test_an_experiment_that_cannot_run_claims_no_folder(tmp_path: Path, data_set
         run_experiment(wrong, data_set, tmp_path / "out", device="cpu")
     with pytest.raises(DatasetError, match="fewer groups than folds"):
         cross_validate([dataclasses.replace(SHORT, num_folds=9)], data_set, tmp_path / "out", device="cpu")
+    with pytest.raises(OptionError, match="16-mixed is a precision of GPUs"):
+        cross_validate([dataclasses.replace(SHORT, precision="16-mixed")], data_set, tmp_path / "out", device="cpu")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_something_else_gets_no_folds(tmp_path: Path, data_set: Path) -> None:
+    claim(tmp_path / "out" / SHORT.name, SHORT, "0" * 64)
+    with pytest.raises(OptionError, match="changed since: the data"):
+        cross_validate([SHORT], data_set, tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out" / "folds.csv").exists()

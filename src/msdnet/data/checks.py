@@ -13,7 +13,6 @@ from msdnet.data.faults import Fault
 from msdnet.data.manifest import Joined
 from msdnet.data.similarity import merge_near_duplicates, symmetries, thumbnail
 from msdnet.data.training_slice import TrainingSlice
-from msdnet.labels import LabelSchema
 
 Array = np.ndarray[Any, Any]
 
@@ -101,17 +100,6 @@ def merge_groups(facts: Sequence[Facts], threshold: float | None) -> tuple[dict[
         one, two = compared[i], compared[j]
         joined.append(Joined(one.name, two.name, round(float(found), 3), (one.split, two.split)))
     return {name: renamed.get(group, group) for name, group in groups.items()}, joined
-
-
-def classes_of_groups(
-    facts: Sequence[Facts], groups: dict[str, str], schema: LabelSchema
-) -> dict[str, tuple[str, ...]]:
-    """For every group the names of the classes that its labelled slices show; empty for one without lesion."""
-    found: dict[str, set[int]] = {}
-    for f in facts:
-        if f.classes is not None:
-            found.setdefault(groups[f.name], set()).update(f.classes)
-    return {g: tuple(schema.names[c - 1] for c in sorted(classes)) for g, classes in found.items()}
 
 
 def _digest(array: Array) -> str:

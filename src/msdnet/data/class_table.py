@@ -5,6 +5,7 @@ Source: table 1 of the MSD-Net paper, which lists the slices with each kind of i
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from msdnet.data.manifest import Manifest
 from msdnet.data.slice_reader import Stack, read_label_map
+from msdnet.files import whole_file
 from msdnet.labels import LabelSchema, get_schema
 
 
@@ -75,6 +77,20 @@ def table_of(shown: Sequence[Shown], schema: LabelSchema) -> str:
         " lesion if none of its labelled slices has."
     )
     return "\n".join(table) + "\n"
+
+
+def write_groups(shown: Sequence[Shown], schema: LabelSchema, path: Path) -> None:
+    """CSV, one line for each group: its slices, those with labels, those without lesion, those that show each class."""
+    groups: dict[str, list[Shown]] = {}
+    for s in shown:
+        groups.setdefault(s.group, []).append(s)
+    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["group", "slices", "labelled", "no_lesion", *schema.names])
+        for group, of_group in groups.items():
+            labelled = [s.classes for s in of_group if s.classes is not None]
+            counts = [sum(c.index in classes for classes in labelled) for c in schema.classes]
+            writer.writerow([group, len(of_group), len(labelled), sum(not c for c in labelled), *counts])
 
 
 def _showing(index: int) -> Callable[[Shown], bool]:

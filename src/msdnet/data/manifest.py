@@ -222,7 +222,7 @@ def read_rows(path: Path) -> tuple[Row, ...]:
         f"the manifest {path.name} cannot be used",
         faults,
         expected="the columns " + ", ".join(COLUMNS) + ", one row per slice, each name once, each file present",
-        do="correct the rows; docs/data.md describes them",
+        do="correct the rows (docs/data.md describes them); if the files were moved, prepare the data set again",
     )
     return tuple(rows)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from msdnet.config import Preprocessing
-from msdnet.data.checks import Facts, classes_of_groups, facts_of, find_faults, merge_groups
-from msdnet.data.class_table import Shown, table_of
+from msdnet.data.checks import Facts, facts_of, find_faults, merge_groups
+from msdnet.data.class_table import Shown, table_of, write_groups
 from msdnet.data.faults import Fault, raise_faults
 from msdnet.data.layouts import Draft, Options, choose_layout
 from msdnet.data.manifest import Joined, Manifest, check_rows, origin_of, settings_path, with_settings, write_manifest
@@ -18,6 +19,7 @@ from msdnet.errors import DatasetError, OptionError
 from msdnet.labels import LabelSchema, get_schema
 
 BACKGROUND = "background"
+_OUTSIDE = re.compile(r"label value (-?\d+) outside the schema")
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class Prepared:
         manifest: As it was written.
         table: Slices and groups by class, Markdown.
         findings: What a reader should know, one sentence each: the manifest's notes, and what its rows tell.
-        classes: For every group with labels the classes it shows; empty for one without lesion.
+        classes: The CSV file that says for every group (patient) how many of its slices show each class.
     """
 
     manifest: Manifest
     table: str
     findings: tuple[str, ...]
-    classes: Mapping[str, tuple[str, ...]]
+    classes: Path
 
     def __str__(self) -> str:
         return "\n".join([self.table, *(f"- {note}" for note in self.findings)]) + "\n"
@@ -49,7 +51,7 @@ def prepare(
     options: Options | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
-    """The checked data set, its manifest written to OUT/manifest.csv and OUT/manifest.json.
+    """The checked data set, its manifest written to OUT: manifest.csv and .json; and what each patient shows.
 
     Checked are: partners, sizes and grids, label values against the schema, images of one grey, one image with two
     truths, mixed intensities. Near-duplicates are no fault: they are put into one group, and the notes name them.
@@ -130,8 +132,10 @@ def prepare(
         )
     )
     shown = [Shown(groups[f.name], f.split, None if f.classes is None else frozenset(f.classes)) for f in facts]
-    findings = _findings(manifest, facts, groups)
-    return Prepared(manifest, table_of(shown, target), findings, classes_of_groups(facts, groups, target))
+    classes = out / "manifest-classes.csv"
+    write_groups(shown, target, classes)
+    findings = (*_findings(manifest, facts, groups), *_missing_classes(shown, target))
+    return Prepared(manifest, table_of(shown, target), findings, classes)
 
 
 def map_labels(
@@ -142,22 +146,26 @@ def map_labels(
     Named labels: each goes to the class that the label map says, else to the class of its own name, else nowhere.
     Numbers without names: as the label map says; without a label map they are the schema's own.
     """
-    targets = {BACKGROUND: 0} | {c.name: c.index for c in schema.classes}
+    targets = {BACKGROUND: 0} | {c.name.lower(): c.index for c in schema.classes}
+    label_map = {key: value.lower() for key, value in label_map.items()}
     faults = [
-        Fault(f"the label map names the class {value!r}, which the schema has not", key)
+        Fault(f"--map names the class {value!r}; the schema {schema.name} has {', '.join(targets)}", key)
         for key, value in label_map.items()
         if value not in targets
     ]
     if names:
         numbers = {str(number): number for number in names.values()} | dict(names)
+        has = f"has {', '.join(names)}"
     else:
         numbers = {key: int(key) for key in label_map if key.isdecimal()}
+        has = "has numbers only"
     faults += [
-        Fault("the label map names a label that the data set has not", key) for key in label_map.keys() - numbers
+        Fault(f"--map names a label that the data set does not have; it {has}", key)
+        for key in sorted(label_map.keys() - numbers)
     ]
     values = {0: 0}
     if names:
-        values |= {number: targets[name] for name, number in names.items() if name in targets}
+        values |= {number: targets[name.lower()] for name, number in names.items() if name.lower() in targets}
     elif not label_map:
         values |= {index: index for index in range(schema.num_classes)}
     values |= {numbers[k]: targets[v] for k, v in label_map.items() if k in numbers and v in targets}
@@ -232,11 +240,21 @@ def _blank_slices(draft: Draft, facts: list[Facts]) -> tuple[list[Fault], set[st
 
 def _explained(fault: Fault, names: Mapping[str, int], schema: LabelSchema) -> Fault:
     """The fault with the name of a label value that has one, and what to say about it."""
-    for name, number in names.items():
-        if fault.what == f"label value {number} outside the schema":
-            classes = "|".join([BACKGROUND, *schema.names])
-            return Fault(f"label value {number} ({name}) not mapped onto the schema: say {name}={classes}", fault.where)
-    return fault
+    told = _OUTSIDE.fullmatch(fault.what)
+    if told is None:
+        return fault
+    classes = "|".join([BACKGROUND, *schema.names])
+    name = next((name for name, number in names.items() if number == int(told[1])), "")
+    what = f"{fault.what} ({name})" if name else fault.what
+    return Fault(f"{what}: say --map {name or told[1]}={classes}, and so for every label but 0", fault.where)
+
+
+def _missing_classes(shown: Sequence[Shown], schema: LabelSchema) -> list[str]:
+    labelled = [s.classes for s in shown if s.classes is not None]
+    missing = [c.title for c in schema.classes if not any(c.index in classes for classes in labelled)]
+    if not labelled or not missing:
+        return []
+    return [f"No labelled slice shows {', '.join(missing)}: a network cannot learn it here, nor be measured on it."]
 
 
 def _findings(manifest: Manifest, facts: list[Facts], groups: dict[str, str]) -> tuple[str, ...]:

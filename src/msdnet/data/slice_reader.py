@@ -27,6 +27,7 @@ Array = np.ndarray[Any, Any]
 
 NIFTI = (".nii", ".nii.gz")
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_MANY_VALUES = 16
 _MOST_SHIFT = 0.25  # of a voxel, at any corner
 
 
@@ -165,7 +166,11 @@ class SliceReader:
 
     def _in_schema(self, values: Array, name: str) -> tuple[Array | None, list[Fault]]:
         present = np.unique(values).tolist()
-        if unknown := [v for v in present if v not in self.label_values]:
+        unknown = [v for v in present if v not in self.label_values]
+        if len(unknown) > _MANY_VALUES:  # not one line for each
+            what = "a picture of grey rather than of class numbers, perhaps saved with loss (JPEG)"
+            return None, [Fault(what, f"{name} ({len(present)} values, {present[0]} to {present[-1]})")]
+        if unknown:
             return None, [Fault(f"label value {v} outside the schema", name) for v in unknown]
         labels = np.zeros(values.shape, dtype=np.uint8)
         for value in present:

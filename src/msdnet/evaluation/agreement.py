@@ -23,7 +23,7 @@ from typing import Any
 from msdnet import __version__
 from msdnet.errors import InputError, OptionError
 from msdnet.evaluation.bootstrap import LEVEL, RESAMPLES, SEED
-from msdnet.evaluation.comparison import comparison_table, significance_table
+from msdnet.evaluation.comparison import comparison_table, detection_table, significance_table
 from msdnet.evaluation.masks import (
     Kind,
     MaskFiles,
@@ -73,26 +73,19 @@ def evaluate_masks(
         threshold: The predictions are soft maps of the schema's one class, marked from this share of white (PNG) or of
             1 (NIfTI) on.
         hausdorff: Whether to take the 95 % Hausdorff distance where the spacing is known.
-        min_pixels: From how many pixels on a slice counts as predicted positive; of a single prediction alone.
+        min_pixels: From how many pixels on a slice counts as predicted positive.
 
     Raises:
         DatasetError: if masks are missing, damaged, in colours, of different size or place, or without group: all
             faults in one error.
         SchemaError: if the only fault are numbers outside the schema, listed for all files.
         OptionError: if a mapping leads outside the schema, the threshold or the reference cannot be meant, two
-            predictions have one name, or min_pixels is less than 1 or given with several.
+            predictions have one name, or min_pixels is less than 1.
     """
     check_values(values, schema, "--values")
     check_values(label_values, schema, "--label-values")
     check_threshold(threshold, values, schema)
     named = _named([predictions] if isinstance(predictions, Path) else predictions, reference)
-    if len(named) > 1 and min_pixels != 1:
-        raise OptionError(
-            "--min-pixels says nothing about several predictions",
-            got=str(min_pixels),
-            expected="one prediction: the tables that set several side by side do not show detection",
-            do="leave it out, or evaluate each alone",
-        )
     group_of = read_groups(groups) if groups is not None else None
     read = functools.partial(read_masks, schema=schema, values=values, label_values=label_values, threshold=threshold)
     faults: list[str | InputError] = []
@@ -119,7 +112,9 @@ def evaluate_masks(
         reference, ending = reference or next(iter(rows)), ".{}"
         table = comparison_table(rows, schema, reference=reference, notes=notes)
         tests = significance_table(rows, schema, reference=reference, notes=notes)
-        markdown, *others = *table.write(out, "comparison"), *tests.write(out, "significance")
+        told = detection_table(rows, schema, min_pixels=min_pixels, notes=notes)
+        tables = {"comparison": table, "significance": tests, "detection": told}
+        markdown, *others = (file for stem, one in tables.items() for file in one.write(out, stem))
     for name, of_network in rows.items():
         for stem, level in (("per_slice", of_network), ("per_patient", pool_groups(of_network))):
             others.append(f"{stem}{ending.format(name)}.csv")

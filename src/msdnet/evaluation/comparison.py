@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msdnet.evaluation.figures import estimate, false_area
+from msdnet.evaluation.figures import detect_patients, detect_slices, estimate, false_area
 from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.rendering import Cell, Column, Table
 from msdnet.evaluation.significance import DEFAULT_MEASURES, PairedTest, compare_networks
@@ -30,6 +30,12 @@ _FIGURES = """\
 Mean over slices (SD) [95 % percentile interval from 2,000 bootstrap samples of whole groups]; DSC, IoU, sensitivity and
 precision over slices whose truth has the class, specificity over all. Pooled: one DSC from the pixels of all slices.
 False area: mean share of a slice's pixels marked on slices without the class.
+"""
+
+_DETECTION = """\
+Share of the slices, or patients, with (sensitivity) and without (specificity) the class that are told rightly; a slice
+is predicted positive from {pixels} on [95 % percentile interval from 2,000 bootstrap samples of whole groups]. "-":
+there is none.
 """
 
 _DIFFERENCES = """\
@@ -127,6 +133,41 @@ def significance_table(
         Column("p_slices", "p over slices (anti-conservative)", "p"),
     )
     return Table(columns, tuple(rows), tuple(notes), _DIFFERENCES + _foot(networks, reference, tests))
+
+
+def detection_table(
+    networks: Mapping[str, Sequence[SliceOverlap]],
+    schema: LabelSchema,
+    *,
+    min_pixels: int = 1,
+    notes: Sequence[str] = (),
+) -> Table:
+    """Rows: network x class x slices, then patients. Columns: how often the presence of a class is told rightly.
+
+    Args:
+        networks: As `comparison_table`; not rows averaged over seeds.
+        schema: As there.
+        min_pixels: From how many pixels on a slice counts as predicted positive.
+        notes: As there.
+
+    Raises:
+        OptionError: if min_pixels is less than 1.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for network, overlaps in networks.items():
+        for name, title in titles(schema).items():
+            for unit, detect in (("slices", detect_slices), ("patients or groups", detect_patients)):
+                told = detect(rows_of(overlaps, name), min_pixels=min_pixels)
+                rows.append((network, title, unit, told.sensitivity, told.specificity))
+    pixels = "1 pixel" if min_pixels == 1 else f"{min_pixels} pixels"
+    columns = (
+        Column("network", "network"),
+        Column("class", "class"),
+        Column("unit", "unit"),
+        Column("sensitivity", "sensitivity", "estimate"),
+        Column("specificity", "specificity", "estimate"),
+    )
+    return Table(columns, tuple(rows), tuple(notes), _DETECTION.format(pixels=pixels))
 
 
 def write_comparison(

@@ -15,6 +15,7 @@ from PIL import Image
 
 from msdnet.data.csv_files import read_csv
 from msdnet.errors import DatasetError, InputError, OptionError, SchemaError
+from msdnet.files import is_clutter
 from msdnet.labels import LabelSchema
 
 Array = np.ndarray[Any, Any]
@@ -198,7 +199,7 @@ def all_faults(faults: Sequence[str | InputError], schema: LabelSchema) -> Input
 
 def _list_masks(path: Path, role: str) -> tuple[dict[str, Path], Kind]:
     entries = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
-    files = {p: mask_stem(p) for p in entries if p.is_file() and not p.name.startswith(".")}
+    files = {p: mask_stem(p) for p in entries if p.is_file() and not is_clutter(p)}
     if not any(_kind(p) for p in files):
         files = {p / n: p.name for p in entries for n in ("labels.nii.gz", "labels.png") if (p / n).is_file()}
     found = {p: name for p, name in files.items() if _kind(p)}

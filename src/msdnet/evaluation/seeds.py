@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from msdnet.errors import DatasetError
-from msdnet.evaluation.figures import estimate
+from msdnet.evaluation.figures import Estimate, estimate, false_area
 from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.rendering import Cell, Column, Table
 from msdnet.evaluation.tables import rows_of, titles
 from msdnet.labels import LabelSchema
 
-MEASURES = {"dsc": "DSC", "sensitivity": "sensitivity", "specificity": "specificity"}
+FIGURES: dict[str, Callable[[Sequence[SliceOverlap]], Estimate]] = {
+    "DSC": lambda rows: estimate(rows, "dsc"),
+    "sensitivity": lambda rows: estimate(rows, "sensitivity"),
+    "specificity": lambda rows: estimate(rows, "specificity"),
+    "DSC, pooled": lambda rows: estimate(rows, "dsc", "pooled"),
+    "false area": false_area,
+}
 
 _FOOT = """\
-Each seed: mean over the slices whose truth has the class (specificity: over all slices). SD: over the seeds, n - 1; it
-says how much a network changes when it is trained anew on the same folds, not how much slices or patients differ."""
+Each seed: mean over the slices whose truth has the class (specificity: over all slices; pooled: one DSC from the pixels
+of all slices; false area: mean share marked on slices without the class). SD: over the seeds, n - 1; it says how much a
+network changes when it is trained anew on the same folds, not how much slices or patients differ."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,8 @@ def seeds_table(
     rows: list[tuple[Cell, ...]] = []
     for network, by_seed in networks.items():
         for name, title in titles(schema).items():
-            for measure, heading in MEASURES.items():
-                values = [estimate(rows_of(by_seed[seed], name), measure).value for seed in seeds]
+            for heading, figure in FIGURES.items():
+                values = [figure(rows_of(by_seed[seed], name)).value for seed in seeds]
                 known = [v for v in values if v is not None]
                 spread = statistics.stdev(known) if len(known) > 1 else None
                 mean = statistics.fmean(known) if known else None

@@ -19,6 +19,7 @@ import pydicom.config
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from msdnet.errors import ScanError
+from msdnet.files import is_clutter
 from msdnet.scans.kinds import looks_like_dicom
 from msdnet.scans.messages import name_within
 
@@ -55,8 +56,8 @@ def list_folder(folder: Path) -> list[Path]:
     """Every file below the folder in a fixed order, without hidden ones; links to folders are not followed."""
     found = []
     for root, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
-        found += [Path(root) / n for n in sorted(names) if not n.startswith(".")]
+        folders[:] = sorted(f for f in folders if not is_clutter(Path(f)))
+        found += [Path(root) / n for n in sorted(names) if not is_clutter(Path(n))]
     return found
 
 

@@ -10,6 +10,7 @@
     OUT/NAME/per_patient.csv            the same summed per patient, where patients are known
     OUT/NAME/table.md, .csv, .tex       the network's own table
     OUT/comparison.*, significance.*    several networks side by side, with paired tests against the reference
+    OUT/detection.*                     how often they tell rightly whether a slice or a patient shows a class
 
 Each part is skipped where it is finished already.
 """
@@ -23,7 +24,7 @@ from msdnet.config import Experiment
 from msdnet.data.folds import training_part
 from msdnet.data.manifest import Manifest
 from msdnet.errors import OptionError
-from msdnet.evaluation.comparison import write_comparison
+from msdnet.evaluation.comparison import detection_table, write_comparison
 from msdnet.evaluation.overlap import SliceOverlap, pool_groups, read_overlaps, write_overlaps
 from msdnet.evaluation.tables import figures_table
 from msdnet.labels import get_schema
@@ -32,9 +33,10 @@ from msdnet.training.data import TrainingData, data_notes, load_training_data
 from msdnet.training.head_notes import experiment_notes, seed_note
 from msdnet.training.network import network_of, train_network
 from msdnet.training.out_of_fold import OVERLAPS, measure_fold
+from msdnet.training.precision import usable_precision
 from msdnet.training.processes import check_shares, find_processes
 from msdnet.training.progress import Progress, part_of
-from msdnet.training.run_folder import claim
+from msdnet.training.run_folder import check_claim, claim
 from msdnet.training.runs import check_order, write_order
 
 
@@ -69,8 +71,10 @@ def cross_validate(
     names = check_together(experiments, reference)
     check_order(out)
     for experiment in experiments:
-        check_experiment(experiment, only_folds)
+        check_experiment(experiment, only_folds, device)
     sets = [load_training_data(data, e) for e in experiments]
+    for experiment, training_data in zip(experiments, sets, strict=True):  # before anything is written
+        check_claim(out / experiment.name, experiment, training_data.manifest.sha256)
     for experiment, training_data in zip(experiments, sets, strict=True):
         training_data.folds(out / "folds.csv", experiment)
         claim(out / experiment.name, experiment, training_data.manifest.sha256)
@@ -94,6 +98,7 @@ def cross_validate(
         notes = table_notes(folders, manifest, about_runs)
         schema = get_schema(experiments[0].schema)
         write_comparison(rows, schema, out, reference=reference or names[0], notes=notes)
+        detection_table(rows, schema, notes=notes).write(out, "detection")
     return out / "comparison.md"
 
 
@@ -179,12 +184,12 @@ def check_together(experiments: Sequence[Experiment], reference: str | None) -> 
     return names
 
 
-def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -> None:
+def check_experiment(experiment: Experiment, only_folds: Collection[int] = (), device: str = "auto") -> None:
     """Refuses at once what would fail after the data were loaded.
 
     Raises:
-        OptionError: if the network cannot be built, does not fit its start, a fold does not exist, or several processes
-            cannot share a batch evenly.
+        OptionError: if the network cannot be built, does not fit its start, a fold does not exist, several processes
+            cannot share a batch evenly, or the device has not the precision.
         WeightsError: if there are no such weights to start from.
     """
     strange = sorted(set(only_folds) - set(range(experiment.num_folds)))
@@ -195,6 +200,7 @@ def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -
             expected=f"0 to {experiment.num_folds - 1}, as num_folds of {experiment.name!r} is {experiment.num_folds}",
             do="choose among them",
         )
+    usable_precision(experiment.precision, device)
     for stage in (experiment.pretraining, experiment.training, experiment.self_training):
         if stage is not None:
             check_shares(stage, find_processes())

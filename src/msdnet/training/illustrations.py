@@ -7,14 +7,16 @@ from pathlib import Path
 
 from msdnet.data.training_slice import Array, TrainingSlice
 from msdnet.errors import DatasetError, OptionError
+from msdnet.evaluation.pictures.drawing import join_title
 from msdnet.evaluation.pictures.feature_map_figures import draw_feature_maps
-from msdnet.evaluation.pictures.feature_maps import compute_feature_maps
+from msdnet.evaluation.pictures.feature_maps import Decoder, compute_feature_maps
 from msdnet.evaluation.pictures.noise_picture import draw_noise_picture
 from msdnet.evaluation.pictures.robustness_figures import draw_robustness, robustness_table
 from msdnet.evaluation.pictures.side_by_side import check_num_slices, choose_slices, draw_side_by_side
 from msdnet.evaluation.robustness import measure_robustness
 from msdnet.evaluation.worst_slices import worst_slices
 from msdnet.labels import get_schema
+from msdnet.networks import NETWORKS
 from msdnet.prediction.device import choose_device
 from msdnet.slices import to_grey
 from msdnet.training.data import TrainingData, load_training_data
@@ -80,7 +82,8 @@ def run_robustness(
     table.write(out, "robustness-table")
     draw_robustness(results, schema, out, "robustness", title=title)
     [one] = _named(chosen, training_data)
-    draw_noise_picture(one, predictors[leading], schema, out, "noise", seed=seed, title=title)
+    of_network = join_title(title, leading)
+    draw_noise_picture(one, predictors[leading], schema, out, "noise", seed=seed, title=of_network)
     return out / "robustness-table.md"
 
 
@@ -145,6 +148,14 @@ def draw_features(
         )
     name = network or _leading(runs)
     run = runs[name]
+    if not issubclass(NETWORKS[run.experiment.network], Decoder):
+        able = [n for n, r in runs.items() if issubclass(NETWORKS[r.experiment.network], Decoder)]
+        raise OptionError(
+            f"{name} has no refinement blocks whose maps could be drawn",
+            got=f"a run of the network {run.experiment.network}",
+            expected="a run of msdnet",
+            do=f"choose one with --network: {', '.join(able)}" if able else "train msdnet on this data set",
+        )
     chosen = _chosen(run, num_slices)
     training_data = load_training_data(data, run.experiment)
     schema = get_schema(training_data.manifest.schema)
@@ -165,7 +176,7 @@ def draw_features(
             f"features-{number}",
             labels=labels,
             method="hires_cam",
-            title=_title(training_data),
+            title=join_title(_title(training_data), name),
         )
         pictures.append(out / picture)
     return pictures

@@ -164,11 +164,16 @@ def check_order(out: Path, seeds: Sequence[int] = ()) -> list[int]:
     """
     before = _read(out) if (out / RUN_RECORD).is_file() else {}
     kept: list[int] = before.get("seeds", [])
-    single = "experiment" in before
-    if single or (before and bool(kept) != bool(seeds)):
+    if "experiment" in before:
+        found = "a run of `msdnet train`"
+    elif before and "experiments" not in before:
+        found = f"a {RUN_RECORD} of another command"
+    else:
+        found = f"a comparison {'with' if kept else 'without'} --seed" if before and bool(kept) != bool(seeds) else ""
+    if found:
         raise OptionError(
             "the output folder holds a run of something else",
-            got="a run of `msdnet train`" if single else f"a comparison {'with' if kept else 'without'} --seed",
+            got=found,
             expected=f"a comparison {'with' if seeds else 'without'} --seed, to go on with",
             do="choose another folder with -o",
         )

@@ -69,7 +69,7 @@ def cross_validate_seeds(
     sha256 = read_manifest(data).sha256
     of_seed = {seed: [dataclasses.replace(e, seed=seed) for e in experiments] for seed in seeds}
     for experiment in experiments:
-        check_experiment(experiment, only_folds)
+        check_experiment(experiment, only_folds, device)
     for seed in seeds:
         for experiment in of_seed[seed]:
             check_claim(out / f"seed-{seed}" / experiment.name, experiment, sha256)

@@ -20,6 +20,7 @@ from msdnet.data.manifest import NO_GROUPS, Row
 from msdnet.data.similarity import NEAR_DUPLICATE
 from msdnet.data.slice_reader import NIFTI as NIFTI_SUFFIXES
 from msdnet.data.slice_reader import count_slices
+from msdnet.files import is_clutter
 from msdnet.labels import LabelSchema
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -76,7 +77,7 @@ def by_stem(folder: Path, suffixes: Iterable[str]) -> tuple[dict[str, Path], lis
     found: dict[str, Path] = {}
     faults = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name.startswith("."):
+        if is_clutter(path):
             continue
         suffix = max((s for s in suffixes if path.name.lower().endswith(s)), key=len, default="")
         name = path.name[: -len(suffix)] if suffix else path.name
@@ -121,7 +122,8 @@ def _draft(source: Path, images: Iterable[str], targets: Iterable[str], rows_of:
 
 def _holds(source: Path, suffixes: tuple[str, ...]) -> bool:
     folders = [source / "images", source / "unlabelled"]
-    return any(p.name.lower().endswith(suffixes) for f in folders if f.is_dir() for p in f.iterdir())
+    files = [p for f in folders if f.is_dir() for p in f.iterdir() if not is_clutter(p)]
+    return any(p.name.lower().endswith(suffixes) for p in files)
 
 
 PICTURES = Layout(

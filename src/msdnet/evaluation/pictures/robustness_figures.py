@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from msdnet.evaluation.figures import Estimate, estimate, mean_of
+from msdnet.evaluation.figures import Estimate, estimate, false_area, mean_of
 from msdnet.evaluation.overlap import SliceOverlap
 from msdnet.evaluation.perturbations import PERTURBATIONS, get_perturbation
 from msdnet.evaluation.pictures.drawing import FAINT, PAGE_WIDTH, SMALL_SIZE, TEXT_SIZE, join_title, save_figure
@@ -20,7 +20,8 @@ from msdnet.labels import LabelSchema
 _FOOT = """\
 Mean DSC over the slices whose truth has the class (SD) [95 % percentile interval from 2,000 bootstrap samples of whole
 groups]. Drop: mean over the same slices of DSC on the undamaged slice less DSC on the spoilt one; above 0 is worse.
-Every network saw the same noise."""
+Pooled: one DSC from the pixels of all slices. Specificity: mean over all slices. False area: mean share of a slice's
+pixels marked on slices without the class. Every network saw the same noise."""
 
 
 # Colours that people with colour-blindness tell apart (Okabe and Ito); line and marker tell them apart in grey.
@@ -30,7 +31,7 @@ _PANEL_HEIGHT = 1.7  # inches
 
 
 def robustness_table(results: Results, schema: LabelSchema, *, title: str = "") -> Table:
-    """Rows: kind x level x network. Columns: mean DSC with SD and interval, and the drop, of each class.
+    """Rows: kind x level x network x class. Columns: mean DSC with SD and interval, its drop, and what it is blind to.
 
     Args:
         results: Drops are left empty where a network's neutral level was not measured, and at that level.
@@ -43,23 +44,21 @@ def robustness_table(results: Results, schema: LabelSchema, *, title: str = "") 
         perturbation = get_perturbation(condition.kind)
         neutral = condition._replace(level=perturbation.neutral)
         clean = [] if condition == neutral else results.get(neutral, [])
-        cells: list[Cell] = []
-        for name in names:
+        for name, words in names.items():
             of_class = rows_of(overlaps, name)
-            cells += [estimate(of_class, "dsc"), _drop(of_class, clean)]
-        rows.append((perturbation.title, f"{condition.level:g}", condition.network, *cells))
+            cells = estimate(of_class, "dsc"), _drop(of_class, clean), estimate(of_class, "dsc", "pooled")
+            others = estimate(of_class, "specificity"), false_area(of_class)
+            rows.append((perturbation.title, f"{condition.level:g}", condition.network, words, *cells, *others))
     columns = (
         Column("kind", "perturbation"),
         Column("level", "level"),
         Column("network", "network"),
-        *(
-            column
-            for name, words in names.items()
-            for column in (
-                Column(f"dsc_{name}", f"DSC, {words}", "estimate"),
-                Column(f"drop_{name}", f"drop, {words}", "estimate"),
-            )
-        ),
+        Column("class", "class"),
+        Column("dsc", "DSC", "estimate"),
+        Column("drop", "drop", "estimate"),
+        Column("dsc_pooled", "DSC, pooled", "estimate"),
+        Column("specificity", "specificity", "estimate"),
+        Column("false_area", "false area", "estimate", 4),
     )
     shown = dict.fromkeys(c.kind for c in results)
     units = "; ".join(f"{PERTURBATIONS[k].title}: {PERTURBATIONS[k].unit}" for k in shown)
