@@ -148,6 +148,7 @@ def draw_features(
         )
     name = network or _leading(runs)
     run = runs[name]
+    chosen = _chosen(run, num_slices)
     if not issubclass(NETWORKS[run.experiment.network], Decoder):
         able = [n for n, r in runs.items() if issubclass(NETWORKS[r.experiment.network], Decoder)]
         raise OptionError(
@@ -156,7 +157,6 @@ def draw_features(
             expected="a run of msdnet",
             do=f"choose one with --network: {', '.join(able)}" if able else "train msdnet on this data set",
         )
-    chosen = _chosen(run, num_slices)
     training_data = load_training_data(data, run.experiment)
     schema = get_schema(training_data.manifest.schema)
     networks, settings = fold_networks(run, training_data, device), run.experiment.preprocessing
