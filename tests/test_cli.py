@@ -508,3 +508,23 @@ def test_several_scans_have_their_lines_in_one_table(fake, tmp_path, capsys):
     assert first.startswith("scan,slices,ggo_ml,")
     assert [line.split(",")[0] for line in lines] == ["a", "b"]
     assert str(tmp_path / "out" / "scans.csv") in capsys.readouterr().out
+
+
+def test_evaluate_takes_one_network_or_several(tmp_path, capsys):
+    for folder, seed in (("unet", 1), ("inf-net", 2), ("labels", 3)):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "b"):
+            pixels = np.random.default_rng([seed, ord(name)]).integers(0, 3, (8, 9), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{name}.png")
+    one, two, labels = (tmp_path / folder for folder in ("unet", "inf-net", "labels"))
+    assert run("evaluate", one, labels, "-o", tmp_path / "alone") == 0
+    assert "| Ground-glass opacity | slices with it |" in capsys.readouterr().out
+    compared = tmp_path / "compared"
+    assert run("evaluate", one, two, labels, "-o", compared, "--reference", "inf-net", "--min-pixels", 3) == 0
+    assert "| inf-net | Ground-glass opacity |" in capsys.readouterr().out
+    record = json.loads((compared / "run.json").read_text(encoding="utf-8"))
+    assert (record["options"]["reference"], record["options"]["min_pixels"]) == ("inf-net", 3)
+    maps = tmp_path / "maps"
+    assert run("evaluate", one, labels, "-o", maps, "--schema", "infection", "--threshold", "2") == 2
+    assert not maps.exists()
+    assert "--threshold cannot be used so" in capsys.readouterr().err

@@ -154,3 +154,10 @@ def test_a_start_that_was_drawn_at_random_cannot_be_kept() -> None:
     for wrong in ({"training": stage}, {"training": Stage(steps=1), "pretraining": stage}):
         with pytest.raises(OptionError, match="start_share"):
             Experiment(name="a", **wrong)
+
+
+def test_a_mapping_may_take_over_anothers_keys_and_replace_one(tmp_path: Path) -> None:
+    text = "name: a\npretraining: &start {steps: 3, num_labelled: 0, num_weak: 4}\ntraining: {<<: *start, steps: 5}\n"
+    (tmp_path / "merged.yaml").write_text(text, encoding="utf-8")
+    training = read_experiment(tmp_path / "merged.yaml").training
+    assert (training.steps, training.num_weak) == (5, 4)

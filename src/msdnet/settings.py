@@ -57,6 +57,10 @@ class Faults(list[Fault]):
 T = TypeVar("T")
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+"""The tag of `<<`, which takes over another mapping's keys; a mapping's own go before these."""
+
+
 def read_yaml(text: str) -> Any:
     """What a YAML text holds; unlike PyYAML itself it refuses a key that is given twice.
 
@@ -67,7 +71,7 @@ def read_yaml(text: str) -> Any:
 
     class Loader(yaml.SafeLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != _MERGE]
             twice = sorted({str(key) for key in keys if keys.count(key) > 1})
             if twice:
                 raise yaml.constructor.ConstructorError(None, None, f"given twice: {', '.join(twice)}", node.start_mark)

@@ -11,11 +11,12 @@ from msdnet.data.checks import facts_of, find_faults, merge_groups
 from msdnet.data.class_table import class_table
 from msdnet.data.layouts import Options
 from msdnet.data.manifest import read_manifest
-from msdnet.data.preparation import prepare
+from msdnet.data.preparation import map_labels, prepare
 from msdnet.data.similarity import group_near_duplicates, merge_near_duplicates, thumbnail
 from msdnet.data.slice_reader import load_slices
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import DatasetError, OptionError
+from msdnet.labels import get_schema
 
 Draw = Callable[..., np.ndarray]
 SCHEMA = "ggo-consolidation"
@@ -39,7 +40,7 @@ def test_all_faults_are_told_at_once(write_pictures: Callable[..., Path], draw_p
         prepare(folder, folder, SCHEMA)
     text = str(refused.value)
     for told in (
-        "label value 7 outside the schema: say --map 7=background|ggo|consolidation, and so for every label but 0: p1",
+        "label value 7 outside the schema: say --map=7=background|ggo|consolidation, and so for every label but 0: p1",
         "labels that do not lie on the image's grid, 40 x 51 instead of 40 x 50: p2",
         "an image without label map (all zero if it shows no lesion; without truth it belongs in unlabelled): p3",
         "a label map without image: p4",
@@ -74,11 +75,12 @@ def test_an_unknown_label_value_is_told_with_the_option_that_says_what_it_is(
 ) -> None:
     folder = write_pictures(2)
     _save(np.full((40, 50), 255, np.uint8), folder / "labels/p1.png")
-    with pytest.raises(DatasetError, match=r"say --map 255=background\|ggo\|consolidation, and so for every label"):
+    with pytest.raises(DatasetError, match=r"say --map=255=background\|ggo\|consolidation, and so for every label"):
         prepare(folder, folder, SCHEMA)
     label_map = {"255": "GGO", "1": "ggo", "2": "Consolidation"}
     values = prepare(folder, folder, SCHEMA, options=Options(label_map=label_map)).manifest.label_values
     assert values == {0: 0, 1: 1, 2: 2, 255: 1}
+    assert map_labels({}, {"-1": "background"}, get_schema(SCHEMA)) == ({0: 0, -1: 0}, [])
 
 
 def test_a_class_that_no_labelled_slice_shows_is_noted(write_pictures: Callable[..., Path]) -> None:

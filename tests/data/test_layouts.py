@@ -185,7 +185,7 @@ def test_named_labels_go_to_the_classes_of_their_names(tmp_path: Path, nifti: Pa
 
 def test_labels_of_other_names_need_a_map(tmp_path: Path, nifti: Path) -> None:
     folder = _write_nnunet(tmp_path / "task", nifti, {"background": 0, "ggo": 1, "crazy paving": 2}, decathlon=False)
-    with pytest.raises(DatasetError, match=r"schema \(crazy paving\): say --map crazy paving=background"):
+    with pytest.raises(DatasetError, match=r"schema \(crazy paving\): say --map 'crazy paving'=background"):
         prepare(folder, folder, SCHEMA)
     options = Options(label_map={"crazy paving": "ggo"})
     assert prepare(folder, folder, SCHEMA, options=options).manifest.label_values == {0: 0, 1: 1, 2: 1}

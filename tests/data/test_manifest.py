@@ -191,6 +191,16 @@ def test_the_manifest_of_something_else_is_not_replaced(tmp_path: Path, write_pi
     assert prepare(first.path, out, "ggo-consolidation").manifest.made_from == "manifest.csv"
 
 
+def test_a_list_prepared_once_is_not_advised_to_map_its_labels(manifest: Manifest) -> None:
+    labels = next(row.labels for row in manifest.rows if row.labels is not None)
+    values = np.asarray(Image.open(labels)).copy()
+    values[0, 0] = 9
+    Image.fromarray(values).save(labels)
+    with pytest.raises(DatasetError, match="label value 9 outside the schema") as refused:
+        prepare(manifest.path, manifest.path.parent, manifest.schema)
+    assert "--map" not in str(refused.value)
+
+
 def test_a_list_prepared_once_keeps_its_settings(manifest: Manifest) -> None:
     with pytest.raises(OptionError, match="prepared in another way"):
         prepare(manifest.path, manifest.path.parent, "msdnet-paper")

@@ -309,6 +309,49 @@ def test_soft_maps_that_are_none_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_class_numbers_are_not_taken_for_soft_maps(tmp_path: Path) -> None:
+    infection = get_schema("infection")
+    masks = {name: np.minimum(mask, 1) for name, mask in random_masks(1, num=3).items()}
+    p, soft = write_pngs(tmp_path / "p", masks), write_pngs(tmp_path / "soft", {n: m * 255 for n, m in masks.items()})
+    with pytest.raises(DatasetError, match=r"p: no pixel reaches more than 0\.0039 of white: class numbers"):
+        evaluate_masks([soft, p], p, infection, tmp_path / "out", threshold=0.5)
+    evaluate_masks(soft, p, infection, tmp_path / "out", threshold=0.5)
+    assert all(r.fp == r.fn == 0 for r in read_overlaps(tmp_path / "out" / "per_slice.csv"))
+    empty = write_pngs(tmp_path / "empty", {n: np.zeros_like(m) for n, m in masks.items()})
+    evaluate_masks(empty, p, infection, tmp_path / "nothing", threshold=0.5)
+    Image.new("RGBA", (8, 10)).save(p / "s0.png")
+    with pytest.raises(DatasetError, match="not a soft map") as colours:
+        evaluate_masks(p, soft, infection, tmp_path / "none", label_values={255: 1}, threshold=0.5)
+    assert "--values" not in colours.value.do
+
+
+def test_probabilities_saved_as_scaled_bytes_are_soft_maps(tmp_path: Path) -> None:
+    infection = get_schema("infection")
+    shares = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 3, 2)
+    image = nib.Nifti1Image(shares, AFFINE)
+    image.header.set_data_dtype(np.uint8)
+    nib.save(image, tmp_path / "p.nii")
+    assert np.asanyarray(nib.load(tmp_path / "p.nii").dataobj).max() > 1
+    write_nifti(tmp_path / "t.nii", (shares >= 0.5).astype(np.uint8))
+    evaluate_masks(tmp_path / "p.nii", tmp_path / "t.nii", infection, tmp_path / "out", threshold=0.5)
+    assert all(r.dsc == 1 for r in read_overlaps(tmp_path / "out" / "per_slice.csv") if r.present)
+    colours = np.zeros((4, 3, 2), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(colours, AFFINE), tmp_path / "p.nii")
+    with pytest.raises(DatasetError, match="not a label map"):
+        evaluate_masks(tmp_path / "p.nii", tmp_path / "t.nii", infection, tmp_path / "none", threshold=0.5)
+
+
+def test_a_linked_folder_goes_by_its_own_name(tmp_path: Path) -> None:
+    masks = random_masks(1, num=2)
+    t = write_pngs(tmp_path / "t", masks)
+    for name in ("unet", "infnet"):
+        target = tmp_path / f"run of {name}" / "pred"
+        target.parent.mkdir()
+        (tmp_path / name).symlink_to(write_pngs(target, masks))
+    evaluate_masks([tmp_path / "unet", tmp_path / "infnet"], t, SCHEMA, tmp_path / "out", reference="infnet")
+    assert (tmp_path / "out" / "per_slice.unet.csv").is_file()
+
+
 def test_several_predictions_are_compared_as_networks_are(tmp_path: Path) -> None:
     true = random_masks(1, num=8)
     t = write_pngs(tmp_path / "t", true)
@@ -355,6 +398,13 @@ def test_several_predictions_that_cannot_be_compared_are_refused_with_their_name
     assert "wrong: s1, predicted: numbers that are not in the schema 'ggo-consolidation': 9" in error.value.got
     assert "fewer: s1: among the labels, but not predicted" in error.value.got
     assert "2 faults" in error.value.what
+    broken = write_pngs(tmp_path / "broken", {**masks, "s0": np.full((10, 8), 7)})
+    with pytest.raises(SchemaError) as truth:
+        evaluate_masks([one, write_pngs(tmp_path / "uno", masks)], broken, SCHEMA, tmp_path / "out")
+    assert "1 fault" in truth.value.what  # the truth's, told once
+    assert "s0, true: numbers" in truth.value.got
+    with pytest.raises(OptionError, match="--min-pixels 0"):
+        evaluate_masks([one, fewer], t, SCHEMA, tmp_path / "out", min_pixels=0)
     with pytest.raises(OptionError, match="cannot be told apart"):
         evaluate_masks([one, one], t, SCHEMA, tmp_path / "out")
     with pytest.raises(OptionError, match="no prediction is the reference"):

@@ -219,7 +219,7 @@ def build_parser() -> argparse.ArgumentParser:
     child = command("evaluate", "research", "measure anybody's masks against true ones")
     child.add_argument(
         "predictions", metavar="PREDICTIONS", type=Path, nargs="+",
-        help="index PNGs, NIfTI files, or results; several folders, one for each network, are compared",
+        help="index PNGs, NIfTI files, or results; several folders are compared as networks; LABELS follows them",
     )  # fmt: skip
     child.add_argument("labels", metavar="LABELS", type=Path, help="the truth, of the same kind and names")
     _add_out(child, "folder of the tables")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from msdnet.errors import DatasetError, OptionError
 from msdnet.labels import LabelSchema, get_schema
 
 BACKGROUND = "background"
+_NUMBER = re.compile(r"-?\d+")
 _OUTSIDE = re.compile(r"label value (-?\d+) outside the schema")
 
 
@@ -99,7 +101,7 @@ def prepare(
     faults += [*blank_faults, *find_faults(facts)]
     raise_faults(
         f"the data set {source.name if source else name} cannot be used",
-        [_explained(f, draft.label_names, target) for f in faults],
+        faults if draft.before else [_explained(f, draft.label_names, target) for f in faults],
         expected=f"images with label maps of their own size, in the schema {schema}: "
         + ", ".join([f"0 {BACKGROUND}", *(f"{c.index} {c.name}" for c in target.classes)]),
         do="correct what is listed and prepare the data set again; docs/data.md describes the layouts",
@@ -115,6 +117,9 @@ def prepare(
     if left_out:
         notes = (*notes, f"Left out: {len(left_out)} slices of one grey only (padding).")
     rows = tuple(dataclasses.replace(row, group=groups[row.name]) for row in draft.rows if row.name not in left_out)
+    shown = [Shown(groups[f.name], f.split, None if f.classes is None else frozenset(f.classes)) for f in facts]
+    classes = out / "manifest-classes.csv"
+    write_groups(shown, target, classes)  # first, as the list is what says that all is there
     manifest = write_manifest(
         Manifest(
             path=out / "manifest.csv",
@@ -131,9 +136,6 @@ def prepare(
             made_from=_origin(source, out, draft.before),
         )
     )
-    shown = [Shown(groups[f.name], f.split, None if f.classes is None else frozenset(f.classes)) for f in facts]
-    classes = out / "manifest-classes.csv"
-    write_groups(shown, target, classes)
     findings = (*_findings(manifest, facts, groups), *_missing_classes(shown, target))
     return Prepared(manifest, table_of(shown, target), findings, classes)
 
@@ -157,7 +159,7 @@ def map_labels(
         numbers = {str(number): number for number in names.values()} | dict(names)
         has = f"has {', '.join(names)}"
     else:
-        numbers = {key: int(key) for key in label_map if key.isdecimal()}
+        numbers = {key: int(key) for key in label_map if _NUMBER.fullmatch(key)}
         has = "has numbers only"
     faults += [
         Fault(f"--map names a label that the data set does not have; it {has}", key)
@@ -245,8 +247,9 @@ def _explained(fault: Fault, names: Mapping[str, int], schema: LabelSchema) -> F
         return fault
     classes = "|".join([BACKGROUND, *schema.names])
     name = next((name for name, number in names.items() if number == int(told[1])), "")
-    what = f"{fault.what} ({name})" if name else fault.what
-    return Fault(f"{what}: say --map {name or told[1]}={classes}, and so for every label but 0", fault.where)
+    if name:
+        return Fault(f"{fault.what} ({name}): say --map {shlex.quote(name)}={classes}", fault.where)
+    return Fault(f"{fault.what}: say --map={told[1]}={classes}, and so for every label but 0", fault.where)
 
 
 def _missing_classes(shown: Sequence[Shown], schema: LabelSchema) -> list[str]:

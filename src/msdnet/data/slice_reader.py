@@ -133,7 +133,8 @@ class SliceReader:
         weak, weak_faults = self._target(row, "weak", image)
         faults += weak_faults
         if labels is not None:
-            labels, value_faults = self._in_schema(labels, row.name)
+            picture = row.labels is not None and not row.labels.name.lower().endswith(NIFTI)
+            labels, value_faults = self._in_schema(labels, row.name, picture)
             faults += value_faults
         if weak is not None and (weak.min() < 0 or weak.max() > 255):
             faults.append(Fault(f"a weak target with values from {weak.min()} to {weak.max()}, not 0 to 255", row.name))
@@ -164,10 +165,10 @@ class SliceReader:
             return None, [Fault(f"{kind} that do not lie on the image's grid, {misfit}", row.name)]
         return stack.array[row.slice or 0], []
 
-    def _in_schema(self, values: Array, name: str) -> tuple[Array | None, list[Fault]]:
+    def _in_schema(self, values: Array, name: str, picture: bool) -> tuple[Array | None, list[Fault]]:
         present = np.unique(values).tolist()
         unknown = [v for v in present if v not in self.label_values]
-        if len(unknown) > _MANY_VALUES:  # not one line for each
+        if picture and len(unknown) > _MANY_VALUES:  # not one line for each
             what = "a picture of grey rather than of class numbers, perhaps saved with loss (JPEG)"
             return None, [Fault(what, f"{name} ({len(present)} values, {present[0]} to {present[-1]})")]
         if unknown:

@@ -4,8 +4,8 @@ OUT/per_slice.csv, per_patient.csv    pixel counts and measures; every figure is
 OUT/table.md, table.csv, table.tex    one table in three forms
 OUT/run.json                          how it was made
 
-Of several predictions OUT/comparison.* and OUT/significance.* stand instead of the table, as `msdnet cross-validate`
-writes them, and the rows are in OUT/per_slice.NAME.csv and OUT/per_patient.NAME.csv.
+Of several predictions OUT/comparison.*, significance.* and detection.* stand instead of the table, as
+`msdnet cross-validate` writes them, and the rows are in OUT/per_slice.NAME.csv and OUT/per_patient.NAME.csv.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,21 @@ from msdnet import __version__
 from msdnet.errors import InputError, OptionError
 from msdnet.evaluation.bootstrap import LEVEL, RESAMPLES, SEED
 from msdnet.evaluation.comparison import comparison_table, detection_table, significance_table
+from msdnet.evaluation.figures import check_min_pixels
 from msdnet.evaluation.masks import (
     Kind,
     MaskFiles,
     MaskSlice,
+    TrueMask,
     all_faults,
+    check_soft,
     check_threshold,
     check_values,
     mask_stem,
     match_masks,
     read_groups,
-    read_masks,
+    read_pair,
+    read_true,
 )
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap, pool_groups, write_overlaps
 from msdnet.evaluation.tables import figures_table
@@ -85,36 +90,42 @@ def evaluate_masks(
     check_values(values, schema, "--values")
     check_values(label_values, schema, "--label-values")
     check_threshold(threshold, values, schema)
+    check_min_pixels(min_pixels)
     named = _named([predictions] if isinstance(predictions, Path) else predictions, reference)
     group_of = read_groups(groups) if groups is not None else None
-    read = functools.partial(read_masks, schema=schema, values=values, label_values=label_values, threshold=threshold)
-    faults: list[str | InputError] = []
+    pairs, faults = _match(named, labels)
+    reader = _Reader(
+        functools.partial(read_true, schema=schema, label_values=label_values),
+        functools.partial(read_pair, schema=schema, values=values, threshold=threshold),
+        {} if group_of is None else group_of,
+    )
     measured: dict[str, _Measured] = {}
-    for name, path in named.items():
-        measured[name], found = _measure(path, labels, schema, read, group_of, hausdorff=hausdorff)
+    for name, of_name in pairs.items():
+        measured[name], found = _measure(of_name, schema, reader, hausdorff=hausdorff, only_check=bool(faults))
         faults += found if len(named) == 1 else [_prefixed(f, name) for f in found]
+    faults = [*reader.faults.values(), *faults]
     if faults:
         raise all_faults(faults, schema)
 
     first = next(iter(measured.values()))
     rows = {name: m.rows for name, m in measured.items()}
     notes = [] if group_of is not None else [_UNGROUPED[first.kind]]
-    if hausdorff and all(r.hd95_mm is None for m in measured.values() for r in m.rows if r.present and r.predicted):
+    if hausdorff and len(rows) == 1 and not first.spacing_known:
         notes.append("no HD95: the spacing is not known")
     if threshold is not None:
         notes.append(f"soft maps, marked from {threshold:g} on")
-    out.mkdir(parents=True, exist_ok=True)
     if len(rows) == 1:
         reference, ending = None, ""
-        table = figures_table(first.rows, schema, min_pixels=min_pixels, notes=notes)
-        markdown, *others = table.write(out, "table")
+        tables = {"table": figures_table(first.rows, schema, min_pixels=min_pixels, notes=notes)}
     else:
         reference, ending = reference or next(iter(rows)), ".{}"
-        table = comparison_table(rows, schema, reference=reference, notes=notes)
-        tests = significance_table(rows, schema, reference=reference, notes=notes)
-        told = detection_table(rows, schema, min_pixels=min_pixels, notes=notes)
-        tables = {"comparison": table, "significance": tests, "detection": told}
-        markdown, *others = (file for stem, one in tables.items() for file in one.write(out, stem))
+        tables = {
+            "comparison": comparison_table(rows, schema, reference=reference, notes=notes),
+            "significance": significance_table(rows, schema, reference=reference, notes=notes),
+            "detection": detection_table(rows, schema, min_pixels=min_pixels, notes=notes),
+        }
+    out.mkdir(parents=True, exist_ok=True)
+    markdown, *others = (file for stem, one in tables.items() for file in one.write(out, stem))
     for name, of_network in rows.items():
         for stem, level in (("per_slice", of_network), ("per_patient", pool_groups(of_network))):
             others.append(f"{stem}{ending.format(name)}.csv")
@@ -144,7 +155,7 @@ def evaluate_masks(
             "min_pixels": min_pixels,
         },
         "bootstrap": {"resamples": RESAMPLES, "level": LEVEL, "seed": SEED, "unit": "group"},
-        "conventions": " ".join(table.foot.split()),
+        "conventions": " ".join(next(iter(tables.values())).foot.split()),
         "notes": notes,
         "files": {name: name for name in (markdown, *others, RUN_RECORD)},
         "python": platform.python_version(),
@@ -160,10 +171,36 @@ class _Measured:
     kind: Kind
     num_pairs: int
     sha256: str
+    spacing_known: bool
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads pairs; what is wrong with a true label map is kept once, however many networks are held against it."""
+
+    read_true: Callable[[MaskFiles], TrueMask]
+    read_pair: Callable[[MaskFiles, TrueMask], list[MaskSlice]]
+    group_of: Mapping[str, str]
+    faults: dict[str, InputError] = field(default_factory=dict)
+
+    def read(self, files: MaskFiles) -> list[MaskSlice]:
+        """The slices of a pair; none where the fault is the truth's.
+
+        Raises:
+            InputError: if the prediction cannot be used.
+        """
+        if files.name in self.faults:
+            return []
+        try:
+            true = self.read_true(files)
+        except InputError as error:
+            self.faults[files.name] = error
+            return []
+        return self.read_pair(files, true)
 
 
 def _named(predictions: Sequence[Path], reference: str | None) -> dict[str, Path]:
-    names = [mask_stem(path.resolve()) for path in predictions]  # "." has no name of its own
+    names = [mask_stem(Path(os.path.abspath(path))) for path in predictions]  # noqa: PTH100 - a link keeps its name
     named = dict(zip(names, predictions, strict=True))
     if not named or len(named) < len(names) or (reference is not None and reference not in named):
         raise OptionError(
@@ -175,33 +212,49 @@ def _named(predictions: Sequence[Path], reference: str | None) -> dict[str, Path
     return named
 
 
+def _match(named: Mapping[str, Path], labels: Path) -> tuple[dict[str, list[MaskFiles]], list[str | InputError]]:
+    """The pairs of every network, before any is read, and all that is without a partner."""
+    pairs: dict[str, list[MaskFiles]] = {}
+    faults: list[str | InputError] = []
+    for name, path in named.items():
+        try:
+            pairs[name], alone = match_masks(path, labels)
+        except InputError as error:
+            if len(named) == 1:
+                raise
+            alone = []
+            faults.append(_prefixed(error, name))
+        faults += [_prefixed(line, name) if len(named) > 1 else line for line in alone]
+    return pairs, faults
+
+
 def _measure(
-    predictions: Path,
-    labels: Path,
-    schema: LabelSchema,
-    read: Callable[[MaskFiles], list[MaskSlice]],
-    group_of: Mapping[str, str] | None,
-    *,
-    hausdorff: bool,
+    pairs: Sequence[MaskFiles], schema: LabelSchema, reader: _Reader, *, hausdorff: bool, only_check: bool
 ) -> tuple[_Measured, list[str | InputError]]:
-    pairs, without_partner = match_masks(predictions, labels)
-    faults: list[str | InputError] = [*without_partner]
+    group_of = reader.group_of
+    faults: list[str | InputError] = []
     rows: list[SliceOverlap] = []
+    highest: list[float | None] = []
+    spacing_known = False
     digest = hashlib.sha256()
     for files in pairs:
         try:
-            slices = read(files)
+            slices = reader.read(files)
         except InputError as error:
             faults.append(error)
             continue
-        if group_of is not None and files.name not in group_of and any(s.name not in group_of for s in slices):
+        if group_of and files.name not in group_of and any(s.name not in group_of for s in slices):
             faults.append(f"{files.name}: not among the slices of --groups")
-        for s in slices if not faults else ():
-            group = files.name if group_of is None else group_of.get(s.name, group_of.get(files.name, ""))
+        highest += [s.highest for s in slices]
+        for s in slices if not (only_check or faults or reader.faults) else ():
+            group = files.name if not group_of else group_of.get(s.name, group_of.get(files.name, ""))
             _add(digest, s)
+            spacing_known |= s.spacing_mm is not None
             spacing_mm = s.spacing_mm if hausdorff else None
             rows += count_overlap(s.predicted, s.true, schema, name=s.name, group=group, spacing_mm=spacing_mm)
-    return _Measured(rows, pairs[0].kind if pairs else "PNG", len(pairs), digest.hexdigest()), faults
+    faults += check_soft(highest)
+    kind = pairs[0].kind if pairs else "PNG"
+    return _Measured(rows, kind, len(pairs), digest.hexdigest(), spacing_known), faults
 
 
 _UNGROUPED = {

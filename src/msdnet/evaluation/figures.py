@@ -132,7 +132,12 @@ def _pooled(rows: Sequence[SliceOverlap], measure: str) -> Estimate:
     return Estimate(sum(tops) / sum(bottoms), None, interval, len(rows))
 
 
-def _found(rows: Sequence[SliceOverlap], min_pixels: int) -> list[bool]:
+def check_min_pixels(min_pixels: int) -> None:
+    """Refuses a number of pixels from which no slice can be told positive.
+
+    Raises:
+        OptionError: if it is less than 1.
+    """
     if min_pixels < 1:
         raise OptionError(
             "the smallest number of pixels cannot be used",
@@ -140,6 +145,10 @@ def _found(rows: Sequence[SliceOverlap], min_pixels: int) -> list[bool]:
             expected="a whole number of at least 1",
             do="leave it at 1, where a single pixel makes a slice positive",
         )
+
+
+def _found(rows: Sequence[SliceOverlap], min_pixels: int) -> list[bool]:
+    check_min_pixels(min_pixels)
     return [r.tp + r.fp >= min_pixels for r in rows]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ Kind = Literal["PNG", "NIfTI"]
 _INDEX_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _MAX_SHIFT = 0.1  # of the smallest voxel side: files of one grid differ by the rounding of their headers
 _NUM_SHOWN = 20
+_DARK, _ROUNDING = 0.1, 1e-3  # a soft map's highest share; how far beyond 0 to 1 scaled numbers may lie
 _UNREADABLE = (OSError, ValueError, nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError)
 
 
@@ -45,11 +46,28 @@ class MaskSlice:
         name: The file's stem; for volumes with the number of the slice behind a colon.
         predicted, true: (row, column) uint8, numbers of the schema.
         spacing_mm: Size of a pixel along rows and columns of the array, or None where it is not known.
+        highest: The largest share in a soft map; None where the predictions are class numbers.
     """
 
     name: str
     predicted: Array
     true: Array
+    spacing_mm: tuple[float, float] | None
+    highest: float | None = None
+
+
+@dataclass(frozen=True)
+class TrueMask:
+    """A true label map.
+
+    Attributes:
+        array: (row, column, slice) uint8, numbers of the schema.
+        affine: As in its file; None for a picture.
+        spacing_mm: As of a `MaskSlice`.
+    """
+
+    array: Array
+    affine: Array | None
     spacing_mm: tuple[float, float] | None
 
 
@@ -86,21 +104,38 @@ def match_masks(predictions: Path, labels: Path) -> tuple[list[MaskFiles], list[
     return [MaskFiles(name, of_labels, predicted[name], true[name]) for name in names], faults
 
 
-def read_masks(
+def read_true(files: MaskFiles, schema: LabelSchema, *, label_values: Mapping[int, int] | None = None) -> TrueMask:
+    """The true label map of a pair.
+
+    Args:
+        files: What to read.
+        schema: What the numbers mean.
+        label_values: Number in the true labels -> number in the schema; 0 stays 0 unless named.
+
+    Raises:
+        DatasetError: if the file is damaged or in colours.
+        SchemaError: if a number is neither in the schema nor in the mapping.
+    """
+    mask = _read(files, files.true)
+    labels = _to_schema(mask.array, label_values, schema, f"{files.name}, true")
+    return TrueMask(labels, mask.affine, mask.spacing_mm)
+
+
+def read_pair(
     files: MaskFiles,
+    true: TrueMask,
     schema: LabelSchema,
     *,
     values: Mapping[int, int] | None = None,
-    label_values: Mapping[int, int] | None = None,
     threshold: float | None = None,
 ) -> list[MaskSlice]:
     """The slices of a pair; those of a volume lie along its third axis.
 
     Args:
         files: What to read.
+        true: Of the same pair.
         schema: What the numbers mean.
         values: Number in the predictions -> number in the schema; 0 stays 0 unless named.
-        label_values: The same for the true labels.
         threshold: The predictions are soft maps of the schema's one class, which is where they reach this share:
             of white in a PNG, of 1 in a NIfTI file of fractions.
 
@@ -108,19 +143,30 @@ def read_masks(
         DatasetError: if a file is damaged, in colours, or not on the other's grid.
         SchemaError: if a number is neither in the schema nor in the mapping.
     """
-    read = _read_png if files.kind == "PNG" else _read_nifti
-    predicted, true = read(files.predicted, soft=threshold is not None), read(files.true)
+    predicted = _read(files, files.predicted, soft=threshold is not None)
     _check_grids(files.name, predicted, true)
     if threshold is None:
         p = _to_schema(predicted.array, values, schema, f"{files.name}, predicted")
     else:
         p = (predicted.array >= threshold).astype(np.uint8)
-    t = _to_schema(true.array, label_values, schema, f"{files.name}, true")
-    numbered = files.kind == "NIfTI"
-    return [
-        MaskSlice(f"{files.name}:{k}" if numbered else files.name, p[..., k], t[..., k], true.spacing_mm)
-        for k in range(p.shape[2])
-    ]
+    slices = []
+    for k in range(p.shape[2]):
+        name = f"{files.name}:{k}" if files.kind == "NIfTI" else files.name
+        highest = None if threshold is None else float(predicted.array[..., k].max())
+        slices.append(MaskSlice(name, p[..., k], true.array[..., k], true.spacing_mm, highest))
+    return slices
+
+
+def check_soft(slices: Iterable[float | None]) -> list[str]:
+    """A line if soft maps are all but black: class numbers that were taken for shares.
+
+    Args:
+        slices: The highest share in each slice of one network.
+    """
+    highest = max((h for h in slices if h is not None), default=0.0)
+    if not 0 < highest < _DARK:
+        return []
+    return [f"no pixel reaches more than {highest:.2g} of white: class numbers, not soft maps, are without --threshold"]
 
 
 def read_groups(path: Path) -> dict[str, str]:
@@ -224,8 +270,12 @@ def _kind(path: Path) -> Kind | None:
 
 
 def mask_stem(path: Path) -> str:
-    """The name of a mask without its ending, .nii.gz as one; of a folder its whole name."""
+    """The name of a mask or of a folder without the ending of a mask, .nii.gz as one."""
     return re.sub(r"\.(png|nii|nii\.gz)$", "", path.name, flags=re.IGNORECASE)
+
+
+def _read(files: MaskFiles, path: Path, *, soft: bool = False) -> _Mask:
+    return _read_png(path, soft=soft) if files.kind == "PNG" else _read_nifti(path, soft=soft)
 
 
 def _read_png(path: Path, *, soft: bool = False) -> _Mask:
@@ -238,11 +288,16 @@ def _read_png(path: Path, *, soft: bool = False) -> _Mask:
         mode, pixels = "L", pixels[..., 0]
     if mode not in _INDEX_MODES:
         raise DatasetError(
-            f"{path.parent.name}/{path.name} is not a picture of class numbers",
+            f"{path.parent.name}/{path.name} is not a {'soft map' if soft else 'picture of class numbers'}",
             got=f"a picture in colours ({mode})",
             expected="one number in each pixel",
-            do="turn colours into grey with Image.open(p).convert('L') and say which grey is which class with "
-            "--values OLD=NEW (predictions) or --label-values OLD=NEW (labels)",
+            do="turn colours into grey with Image.open(p).convert('L')"
+            + (
+                ""
+                if soft
+                else " and say which grey is which class with --values OLD=NEW (predictions) or --label-values OLD=NEW"
+                " (labels)"
+            ),
         )
     if soft:
         pixels = _as_share(path, mode, pixels)
@@ -269,17 +324,18 @@ def _read_nifti(path: Path, *, soft: bool = False) -> _Mask:
         raise _damaged(path) from error
     shape = (*array.shape, 1, 1)[: max(3, array.ndim)]
     whole = array.dtype.kind in "biu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))
-    if min(shape) < 1 or any(s > 1 for s in shape[3:]) or not (whole or soft):
+    numbers = array.dtype.kind in "biuf"  # not colours, not complex
+    if min(shape) < 1 or any(s > 1 for s in shape[3:]) or not numbers or not (whole or soft):
         raise DatasetError(
             f"{path.parent.name}/{path.name} is not a label map",
-            got=f"{array.dtype} of shape {array.shape}" + ("" if whole else " with fractions"),
+            got=f"{array.dtype} of shape {array.shape}" + (" with fractions" if numbers and not whole else ""),
             expected="whole numbers on three axes",
             do="save one volume of class numbers; soft maps of one class are taken with --threshold",
         )
-    if soft and not (array.min() >= 0 and array.max() <= 1):
+    if soft and not (array.min() >= -_ROUNDING and array.max() <= 1 + _ROUNDING):
         raise DatasetError(
             f"{path.parent.name}/{path.name} is not a soft map",
-            got=f"numbers from {array.min():g} to {array.max():g}",
+            got=f"numbers from {array.min()} to {array.max()}",
             expected="fractions from 0 to 1",
             do="save probabilities, or leave --threshold out where the voxels are class numbers",
         )
@@ -296,11 +352,14 @@ def _read_nifti(path: Path, *, soft: bool = False) -> _Mask:
         )
     known = header.get_xyzt_units()[0] in ("unknown", "mm") and (oriented or not np.allclose(sides, 1.0))
     spacing_mm = (float(sides[0]), float(sides[1])) if known and sides.min() > 0 else None
-    numbers = array if soft or array.dtype.kind in "biu" else array.astype(np.int64)
-    return _Mask(numbers.reshape(shape[:3]), affine, spacing_mm)
+    if soft:
+        array = array.clip(0, 1)
+    elif array.dtype.kind == "f":
+        array = array.astype(np.int64)
+    return _Mask(array.reshape(shape[:3]), affine, spacing_mm)
 
 
-def _check_grids(name: str, predicted: _Mask, true: _Mask) -> None:
+def _check_grids(name: str, predicted: _Mask, true: TrueMask) -> None:
     if predicted.array.shape != true.array.shape:
         raise DatasetError(
             f"{name}: predicted and true labels differ in size",
@@ -345,7 +404,7 @@ def _meaning(schema: LabelSchema) -> str:
     return "0 is background, " + ", ".join(f"{c.index} {c.name}" for c in schema.classes)
 
 
-def _size(mask: _Mask) -> str:
+def _size(mask: _Mask | TrueMask) -> str:
     return " x ".join(map(str, mask.array.shape if mask.affine is not None else mask.array.shape[:2]))
 
 

@@ -93,8 +93,8 @@ def seeds_table(
         Column("network", "network"),
         Column("class", "class"),
         Column("measure", "measure"),
-        Column("mean", "mean", "number"),
-        Column("sd_seeds", "SD over seeds", "number"),
-        *(Column(f"seed_{seed}", f"seed {seed}", "number") for seed in seeds),
+        Column("mean", "mean", "number", 4),
+        Column("sd_seeds", "SD over seeds", "number", 4),
+        *(Column(f"seed_{seed}", f"seed {seed}", "number", 4) for seed in seeds),
     )
     return Table(columns, tuple(rows), tuple(notes), _FOOT)

@@ -71,7 +71,8 @@ def cross_validate(
     names = check_together(experiments, reference)
     check_order(out)
     for experiment in experiments:
-        check_experiment(experiment, only_folds, device)
+        check_experiment(experiment, only_folds)
+        check_precision(experiment, out / experiment.name, only_folds, device)
     sets = [load_training_data(data, e) for e in experiments]
     for experiment, training_data in zip(experiments, sets, strict=True):  # before anything is written
         check_claim(out / experiment.name, experiment, training_data.manifest.sha256)
@@ -184,12 +185,12 @@ def check_together(experiments: Sequence[Experiment], reference: str | None) -> 
     return names
 
 
-def check_experiment(experiment: Experiment, only_folds: Collection[int] = (), device: str = "auto") -> None:
+def check_experiment(experiment: Experiment, only_folds: Collection[int] = ()) -> None:
     """Refuses at once what would fail after the data were loaded.
 
     Raises:
-        OptionError: if the network cannot be built, does not fit its start, a fold does not exist, several processes
-            cannot share a batch evenly, or the device has not the precision.
+        OptionError: if the network cannot be built, does not fit its start, a fold does not exist, or several processes
+            cannot share a batch evenly.
         WeightsError: if there are no such weights to start from.
     """
     strange = sorted(set(only_folds) - set(range(experiment.num_folds)))
@@ -200,8 +201,18 @@ def check_experiment(experiment: Experiment, only_folds: Collection[int] = (), d
             expected=f"0 to {experiment.num_folds - 1}, as num_folds of {experiment.name!r} is {experiment.num_folds}",
             do="choose among them",
         )
-    usable_precision(experiment.precision, device)
     for stage in (experiment.pretraining, experiment.training, experiment.self_training):
         if stage is not None:
             check_shares(stage, find_processes())
     network_of(experiment)
+
+
+def check_precision(experiment: Experiment, folder: Path, only_folds: Collection[int], device: str) -> None:
+    """Refuses a precision that the device does not have, where a fold is left to train.
+
+    Raises:
+        OptionError: as `usable_precision`.
+    """
+    asked = only_folds or range(experiment.num_folds)
+    if not all((folder / f"fold-{fold}" / OVERLAPS).is_file() for fold in asked):
+        usable_precision(experiment.precision, device)

@@ -23,7 +23,7 @@ from msdnet.files import whole_file
 from msdnet.labels import get_schema
 from msdnet.prediction.trust import TrustModel
 from msdnet.training.calibration import write_calibration
-from msdnet.training.cross_validation import check_experiment, cross_validate_network
+from msdnet.training.cross_validation import check_experiment, check_precision, cross_validate_network
 from msdnet.training.data import TrainingData, load_training_data
 from msdnet.training.network import train_network
 from msdnet.training.processes import find_processes
@@ -61,6 +61,7 @@ def run_experiment(
         OptionError: if OUT holds a run of another experiment or other data, or the schemas differ.
     """
     check_experiment(experiment, only_folds)
+    check_precision(experiment, out, only_folds, device)
     training_data = load_training_data(data, experiment)
     training_data.folds(out / "folds.csv", experiment)
     claim(out, experiment, training_data.manifest.sha256)

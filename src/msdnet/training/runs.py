@@ -159,8 +159,8 @@ def check_order(out: Path, seeds: Sequence[int] = ()) -> list[int]:
     """The seeds that the folder of a comparison holds already; writes nothing.
 
     Raises:
-        OptionError: if the folder is a run of `msdnet train`, or of a comparison with seeds where this one is without,
-            or the other way round.
+        OptionError: if the folder is a run of `msdnet train` or of another command, or of a comparison with seeds where
+            this one is without, or the other way round.
     """
     before = _read(out) if (out / RUN_RECORD).is_file() else {}
     kept: list[int] = before.get("seeds", [])

@@ -19,7 +19,13 @@ from msdnet.evaluation.comparison import write_comparison
 from msdnet.evaluation.overlap import read_overlaps
 from msdnet.evaluation.seeds import average_seeds, seeds_table
 from msdnet.labels import get_schema
-from msdnet.training.cross_validation import check_experiment, check_together, cross_validate, table_notes
+from msdnet.training.cross_validation import (
+    check_experiment,
+    check_precision,
+    check_together,
+    cross_validate,
+    table_notes,
+)
 from msdnet.training.head_notes import experiment_notes, seed_note
 from msdnet.training.processes import find_processes
 from msdnet.training.progress import Progress, part_of
@@ -69,10 +75,12 @@ def cross_validate_seeds(
     sha256 = read_manifest(data).sha256
     of_seed = {seed: [dataclasses.replace(e, seed=seed) for e in experiments] for seed in seeds}
     for experiment in experiments:
-        check_experiment(experiment, only_folds, device)
+        check_experiment(experiment, only_folds)
     for seed in seeds:
         for experiment in of_seed[seed]:
-            check_claim(out / f"seed-{seed}" / experiment.name, experiment, sha256)
+            folder = out / f"seed-{seed}" / experiment.name
+            check_claim(folder, experiment, sha256)
+            check_precision(experiment, folder, only_folds, device)
     if find_processes().writes:
         write_order(out, names, seeds)
     for i, seed in enumerate(seeds):
