@@ -119,6 +119,9 @@ class Augmentation:
         faults.tell()
 
 
+WEAK_CLASSES = ("any", "density")
+
+
 @dataclass(frozen=True)
 class Stage:
     """One training stage.
@@ -138,6 +141,7 @@ class Stage:
         dice_per_slice: Whether that is the mean over the slices that contain a class, as the reported DSC counts, and
             not over the pixels of the whole batch.
         weak_weight: Weight of the weak target's loss.
+        weak_classes: As that of the experiment, for this stage alone; None for that.
         deep_supervision: Weight of the same losses on the coarser outputs of the decoder, each through a head of its
             own that training alone has; 0 leaves them out.
         largest_gradient: Norm to which a larger gradient is cut; None cuts none.
@@ -165,6 +169,7 @@ class Stage:
     dice_weight: float = 1.0
     dice_per_slice: bool = False
     weak_weight: float = 1.0
+    weak_classes: str | None = None
     deep_supervision: float = 0.0
     largest_gradient: float | None = 5.0
     ema_decay: float = 0.995
@@ -184,6 +189,7 @@ class Stage:
             faults.require(self.size >= 32 and self.size % 32 == 0, "size", self.size, "a multiple of 32, at least 32")
         for name, choices in (("optimizer", ("adamw", "adam")), ("schedule", ("cosine", "step", "constant"))):
             faults.require(getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices))
+        faults.require(self.weak_classes in (None, *WEAK_CLASSES), "weak_classes", self.weak_classes, "any or density")
         for name in ("learning_rate", "largest_gradient", "decay_epochs", "patience"):
             value = getattr(self, name)
             faults.require(value is None or value > 0, name, value, "a number above 0")
@@ -280,7 +286,7 @@ class Experiment:
             self.class_weights,
             "proportion, inverse or none",
         )
-        faults.require(self.weak_classes in ("any", "density"), "weak_classes", self.weak_classes, "any or density")
+        faults.require(self.weak_classes in WEAK_CLASSES, "weak_classes", self.weak_classes, "any or density")
         first = self.training if self.pretraining is None else self.pretraining
         without_start = [first] if self.start is None else []
         faults.require(
@@ -295,7 +301,8 @@ class Experiment:
             0,
             "1 or more: slices whose target the network has guessed",
         )
-        if self.weak_classes == "density":
+        stages = [stage for stage in (self.pretraining, self.training, self.self_training) if stage is not None]
+        if "density" in (self.weak_classes, *(stage.weak_classes for stage in stages)):
             faults.require(self.schema == "ggo-consolidation", "schema", self.schema, "ggo-consolidation for density")
         precisions = ("bf16-mixed", "16-mixed", "32-true")
         faults.require(self.precision in precisions, "precision", self.precision, ", ".join(precisions))

@@ -246,3 +246,17 @@ def test_a_share_of_the_starting_weights_is_kept(tmp_path: Path, draw_slices: Dr
     for name, value in trained.items():
         assert not torch.equal(value, start[name])
         assert torch.allclose(mixed[name], 0.75 * value + 0.25 * start[name], atol=1e-6)
+
+
+@pytest.mark.parametrize(("of_stage", "channels"), [(None, 2), ("any", 1), ("density", 2)])
+def test_a_stage_may_read_weak_targets_in_its_own_way(of_stage: str | None, channels: int, draw_slices: Draw) -> None:
+    experiment = dataclasses.replace(EXPERIMENT, schema="ggo-consolidation", weak_classes="density")
+    stage = Stage(steps=1, num_labelled=0, num_weak=2, weak_classes=of_stage)
+    batches = stage_module._Batches(stage, experiment, draw_slices(3)[1], [], 0, Processes())
+    assert batches.weak is not None
+    assert batches.weak.targets.shape[1] == channels
+
+
+def test_classes_by_density_need_their_schema_in_every_stage() -> None:
+    with pytest.raises(OptionError, match="ggo-consolidation for density"):
+        Experiment(name="x", training=Stage(steps=1, weak_classes="density"), schema="msdnet-paper")

@@ -140,7 +140,7 @@ class _Batches(L.LightningDataModule):
         labelled = [s for s in slices if s.labels is not None]
         weak = [s for s in slices if s.labels is None and s.weak is not None]
         self.labelled = FittedSlices(labelled, size, num_classes) if stage.num_labelled else None
-        split = experiment.weak_classes == "density"
+        split = (stage.weak_classes or experiment.weak_classes) == "density"
         self.weak = FittedSlices(weak, size, num_classes, split_weak=split) if stage.num_weak else None
         self.validation = FittedSlices(validation, size, num_classes) if validation else None
         self.stage, self.experiment, self.seed, self.processes = stage, experiment, seed, processes
