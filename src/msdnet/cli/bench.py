@@ -44,9 +44,8 @@ def bench(arguments: argparse.Namespace) -> int:
     stages: list[speed.StageTiming] = []
     studies: list[speed.StudyTiming] = []
     left_out: list[str] = []
-    write = functools.partial(
-        speed.write_benchmark, arguments.out, left_out=left_out
-    )  # after each step: what is done is kept
+    # after each step, so that what is done is kept
+    write = functools.partial(speed.write_benchmark, arguments.out, left_out=left_out)
     steps = len(contenders) + 1 + len(arguments.slices)
     with progress_bar(steps, quiet=arguments.quiet) as advance:
         advance("The machine", 0)

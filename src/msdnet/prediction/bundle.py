@@ -16,6 +16,7 @@ import torch
 
 from msdnet import __version__
 from msdnet.errors import MissingExtraError
+from msdnet.files import whole_file
 from msdnet.weights import Card, load_weights
 
 RESEARCH_USE = "Research use. Not a medical device."
@@ -43,18 +44,18 @@ def export_bundle(folder: Path, weights: str | Path | None = None) -> Card:
             do="pip install 'msdnet[train]'",
         ) from error
     network, card = load_weights(weights)
-    for name in ("configs", "models"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    _write(folder / "configs" / "metadata.json", _metadata(card, monai.__version__))
-    _write(folder / "configs" / "inference.json", _inference(card))
     # Tensors alone, which MONAI reads with weights_only: nothing in the file is executed.
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
-    torch.save(tensors, folder / "models" / "model.pt")
+    with whole_file(folder / "models" / "model.pt") as unfinished:
+        torch.save(tensors, unfinished)
+    _write(folder / "configs" / "inference.json", _inference(card))
+    _write(folder / "configs" / "metadata.json", _metadata(card, monai.__version__))  # last: it says that all is there
     return card
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with whole_file(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _inference(card: Card) -> dict[str, Any]:
