@@ -10,8 +10,12 @@ from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
 from msdnet.data.phantom import make_phantom, to_scan
+from msdnet.evaluation.trust import fit_trust, trust_table
+from msdnet.evaluation.trust_rows import read_trust_rows
 from msdnet.prediction import Segmenter
+from msdnet.prediction.trust import read_trust_models
 from msdnet.scans import read_scan
+from msdnet.weights import read_card
 
 # From `msdnet demo` with the shipped weights on a CPU. Another processor may round differently in the last bit.
 PHANTOM_VOXELS = {"ggo": 60_357, "consolidation": 31_509}
@@ -63,3 +67,19 @@ def _lungs(hu: np.ndarray) -> np.ndarray:
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return np.stack([ndimage.binary_fill_holes(p) for p in np.isin(labels, np.flatnonzero(sizes > 20_000))])
+
+
+def test_the_cards_trust_is_fitted_on_the_kept_rows() -> None:
+    card = read_card()
+    rows = read_trust_rows(Path(__file__).parents[1] / "docs" / "results" / f"{card.name}-trust-per-slice.csv")
+    for kept, fitted in zip(read_trust_models(card.trust), fit_trust(rows), strict=True):
+        assert kept.class_name == fitted.class_name
+        assert kept.dsc.slopes == pytest.approx(fitted.dsc.slopes)
+        assert kept.review_below == pytest.approx(fitted.review_below)
+
+
+def test_the_page_shows_how_well_the_trust_holds() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    rows = read_trust_rows(Path(__file__).parents[1] / "docs" / "results" / f"{read_card().name}-trust-per-slice.csv")
+    for line in trust_table(rows, read_card().label_schema).markdown().splitlines():
+        assert not line.startswith("| ") or line in page

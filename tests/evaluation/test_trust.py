@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from msdnet.evaluation.pictures.reliability import draw_reliability
-from msdnet.evaluation.trust import AREA_ALONE, Judgement, fit_trust, judge_trust, trust_table
+from msdnet.evaluation.trust import Judgement, fit_trust, judge_trust, trust_table
 from msdnet.evaluation.trust_rows import TrustRow, read_trust_rows, write_trust_rows
 from msdnet.labels import get_schema
 from msdnet.prediction.steadiness import VARIANTS, Steadiness
-from msdnet.prediction.trust import estimate_trust
+from msdnet.prediction.trust import AREA_ALONE, estimate_trust
 
 SCHEMA = get_schema("ggo-consolidation")
 
@@ -106,7 +106,7 @@ def test_rows_survive_a_file(tmp_path: Path) -> None:
         dataclasses.replace(r, steadiness=rows[0].steadiness) for r in rows
     ]
     assert [r.steadiness.agreement for r in kept] == [r.steadiness.agreement for r in rows]
-    assert [r.steadiness.expected_dsc for r in kept] == pytest.approx([r.steadiness.expected_dsc for r in rows])
+    assert [r.steadiness.confidence for r in kept] == pytest.approx([r.steadiness.confidence for r in rows])
 
 
 def test_the_table_puts_the_trivial_predictor_beside(tmp_path: Path) -> None:

@@ -165,8 +165,8 @@ def test_five_lines_of_python_do_it() -> None:
 
 
 def _model(class_name: str) -> dict[str, object]:
-    line = {"intercept": 0.0, "slopes": [1.0, 0.0, 0.0, 0.0], "low": -0.1, "high": 0.1}
-    features = {"means": [0.0] * 4, "scales": [1.0] * 4, "features": FEATURES, "looks": LOOKS, "area_floor": AREA_FLOOR}
+    line = {"intercept": 0.0, "slopes": [1.0, 0.0], "low": -0.1, "high": 0.1}
+    features = {"means": [0.0] * 2, "scales": [1.0] * 2, "features": FEATURES, "looks": LOOKS, "area_floor": AREA_FLOOR}
     # the predicted DSC is the agreement itself
     return {"class_name": class_name, **features, "dsc": line, "log_ratio": line, "review_below": 0.5, "num_slices": 40}
 

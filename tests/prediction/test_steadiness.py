@@ -37,11 +37,10 @@ def test_what_every_view_marks_alike_is_steady(brightness: nn.Module) -> None:
     ggo = found["ggo"]
     assert (ggo.area, ggo.num_pixels, len(ggo.areas)) == (32 * 48, 64 * 96, len(VARIANTS))
     assert ggo.agreement > 0.98
-    assert ggo.expected_dsc > 0.98
-    assert ggo.spread < 0.02
+    assert ggo.confidence > 0.98
     assert found["any_lesion"].areas == ggo.areas
     empty = found["consolidation"]
-    assert (empty.area, sum(empty.areas), empty.agreement) == (0, 0, 1.0)
+    assert (empty.area, sum(empty.areas), empty.agreement, empty.confidence) == (0, 0, 1.0, 1.0)
 
 
 def test_what_a_mirror_image_moves_is_not() -> None:
@@ -54,7 +53,7 @@ def test_what_a_mirror_image_moves_is_not() -> None:
     assert shared[((-2,), 1.0)] == half
     assert shared[((), 0.8)] == pytest.approx(half, rel=0.03)
     assert found.agreement == pytest.approx(3 / 5, abs=0.02)
-    assert found.expected_dsc == pytest.approx(2 * half * 4 / 6 / (half + half), abs=0.02)  # 4 of 6 looks mark it
+    assert found.confidence == pytest.approx(4 / 6, abs=0.02)  # 4 of 6 looks mark it
 
 
 @pytest.mark.parametrize("size", [64, 96, 288])
@@ -94,4 +93,4 @@ def test_slices_add_up() -> None:
     assert total == Steadiness("ggo", 150, 40, (40, 20), (25, 0), 20.0, 15.0)
     assert total.area_share == pytest.approx(40 / 150)
     assert total.agreement == pytest.approx((50 / 80 + 0) / 2)
-    assert total.expected_dsc == pytest.approx(30 / 60)
+    assert total.confidence == pytest.approx(15 / 40)

@@ -8,15 +8,23 @@ import pytest
 
 from msdnet.errors import WeightsError
 from msdnet.prediction.steadiness import Steadiness
-from msdnet.prediction.trust import AREA_FLOOR, Line, TrustModel, estimate_trust, features_of, read_trust_models
+from msdnet.prediction.trust import (
+    AREA_ALONE,
+    AREA_FLOOR,
+    Line,
+    TrustModel,
+    estimate_trust,
+    features_of,
+    read_trust_models,
+)
 
 # DSC = agreement - 0.1 .. + 0.2; true area = marked area x 1.5 x (1/2 .. 2), the floor aside
 MODEL = TrustModel(
     "ggo",
-    means=(0.8, 0.0, 0.0, 0.0),
-    scales=(0.1, 1.0, 1.0, 1.0),
-    dsc=Line(0.8, (0.1, 0.0, 0.0, 0.0), -0.1, 0.2),
-    log_ratio=Line(math.log(1.5), (0.0, 0.0, 0.0, 0.0), math.log(0.5), math.log(2)),
+    means=(0.8, 0.9),
+    scales=(0.1, 0.1),
+    dsc=Line(0.8, (0.1, 0.0), -0.1, 0.2),
+    log_ratio=Line(math.log(1.5), (0.0, 0.0), math.log(0.5), math.log(2)),
     review_below=0.6,
     num_slices=40,
 )
@@ -27,11 +35,8 @@ def _steadiness(agreement: float, name: str = "ggo") -> Steadiness:
 
 
 def test_the_features_are_those_named() -> None:
-    agreement, expected, log_area, spread = features_of(_steadiness(0.7))
-    assert agreement == pytest.approx(0.7)
-    assert expected == pytest.approx(160 / 190)
-    assert log_area == pytest.approx(math.log(0.01 + 1e-4))
-    assert spread == 0
+    assert features_of(_steadiness(0.7)) == pytest.approx((0.7, 0.8))
+    assert features_of(_steadiness(0.7), AREA_ALONE) == pytest.approx((math.log(0.01 + 1e-4),))
 
 
 def test_a_steady_result_is_trusted() -> None:
@@ -53,11 +58,11 @@ def test_an_unsteady_one_asks_for_a_review_and_says_why() -> None:
     assert "other marks" in trust.reason
 
 
-def test_a_small_area_is_not_called_unsteady() -> None:
-    by_area = dataclasses.replace(MODEL, dsc=Line(0.8, (0.1, 0.0, 0.2, 0.0), -0.1, 0.2))
-    [trust] = estimate_trust([by_area], [_steadiness(0.95)])  # log(1 %) is far below its mean, 0
+def test_a_doubtful_one_is_not_called_unsteady() -> None:
+    by_confidence = dataclasses.replace(MODEL, dsc=Line(0.8, (0.1, 0.4), -0.1, 0.2))
+    [trust] = estimate_trust([by_confidence], [_steadiness(0.95)])  # 0.8 is below the usual confidence, 0.9
     assert trust.review
-    assert "1.0 % of the picture" in trust.reason
+    assert "mean probability 0.80" in trust.reason
     assert "other marks" not in trust.reason
 
 
@@ -85,7 +90,8 @@ def test_a_card_keeps_a_model_whole() -> None:
         {"dsc": {}},
         {"extra": 1},
         {"review_below": None},
-        {"scales": [float("nan")] * 4},
+        {"scales": [float("nan")] * 2},
+        {"features": ["agreement", "spread"]},
         {"looks": ["zoom 2"]},
         {"area_floor": 0.05},
     ],

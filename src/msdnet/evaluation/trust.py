@@ -24,6 +24,7 @@ from msdnet.evaluation.tables import titles
 from msdnet.evaluation.trust_rows import TrustRow
 from msdnet.labels import LabelSchema
 from msdnet.prediction.trust import (
+    AREA_ALONE,
     FEATURES,
     LEVEL,
     Line,
@@ -34,9 +35,6 @@ from msdnet.prediction.trust import (
 )
 
 Array = np.ndarray[Any, Any]
-
-AREA_ALONE = ("log_area",)
-"""The trivial predictor's only feature: large lesions are segmented better."""
 
 RIDGE = 1.0
 REVIEW_SHARE = 0.2
@@ -103,7 +101,7 @@ def fit_trust(rows: Sequence[TrustRow], features: Sequence[str] = FEATURES) -> l
 
     Args:
         rows: Out of fold.
-        features: The features that may be used; the others get slope 0.
+        features: What is fitted on.
     """
     fitted = []
     for name in dict.fromkeys(r.steadiness.class_name for r in rows):
@@ -171,10 +169,10 @@ def _num_missed(rows: Sequence[TrustRow], class_name: str) -> int:
 
 
 def _fit(class_name: str, rows: Sequence[TrustRow], features: Sequence[str]) -> TrustModel:
-    values = np.array([features_of(r.steadiness) for r in rows])
+    values = np.array([features_of(r.steadiness, features) for r in rows])
     means, scales = values.mean(axis=0), values.std(axis=0)
     scales[scales < 1e-9] = 1.0
-    scaled = (values - means) / scales * [name in features for name in FEATURES]
+    scaled = (values - means) / scales
     groups = [r.group for r in rows]
     dsc, predicted = _fit_line(scaled, np.array([r.dsc for r in rows]), groups)
     log_ratio, _ = _fit_line(scaled, np.array([r.log_ratio for r in rows]), groups)
@@ -186,6 +184,7 @@ def _fit(class_name: str, rows: Sequence[TrustRow], features: Sequence[str]) -> 
         log_ratio=log_ratio,
         review_below=float(np.quantile(predicted, REVIEW_SHARE)),
         num_slices=len(rows),
+        features=tuple(features),
     )
 
 

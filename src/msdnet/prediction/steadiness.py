@@ -6,7 +6,6 @@ Everything is counted in pixels, so that the counts of a scan's slices can be ad
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,15 +79,9 @@ class Steadiness:
         return float(np.mean([2 * s / (self.area + a) if self.area + a else 1.0 for a, s in pairs]))
 
     @property
-    def expected_dsc(self) -> float:
-        """The DSC that the probabilities would give if they were right: 2 sum(p in the mask) / (sum(p) + area)."""
-        total = self.expected + self.area
-        return 2 * self.expected_inside / total if total else 1.0
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation, over all looks, of the logarithm of the marked area."""
-        return float(np.std([math.log(a + 1) for a in (self.area, *self.areas)]))
+    def confidence(self) -> float:
+        """The class's probability, averaged over all looks and the pixels that the result marks; 1 without any."""
+        return self.expected_inside / self.area if self.area else 1.0
 
 
 @torch.inference_mode()

@@ -7,23 +7,29 @@ here, on slices that the networks had not seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from msdnet.errors import WeightsError
 from msdnet.prediction.steadiness import LOOKS, Steadiness
 
-FEATURES = ("agreement", "expected_dsc", "log_area", "spread")
+FEATURES = ("agreement", "confidence")
+AREA_ALONE = ("log_area",)
+"""The trivial predictor's only feature: large lesions are segmented better."""
+
+_OF_NAME: dict[str, Callable[[Steadiness], float]] = {
+    "agreement": lambda s: s.agreement,
+    "confidence": lambda s: s.confidence,
+    "log_area": lambda s: math.log(s.area_share + 1e-4),
+}
 LEVEL = 0.9
 AREA_FLOOR = 0.02
 """Share of the picture that is added to both areas before the logarithm: a few pixels are no great ratio."""
 
 REASONS = {
     "agreement": "mirrored or zoomed, the slices give other marks (mean DSC with these {agreement:.2f})",
-    "expected_dsc": "the network is not sure of its marks (DSC by its own probabilities {expected_dsc:.2f})",
-    "log_area": "so small or large an area is marked ({area:.1f} % of the picture)",
-    "spread": "mirrored or zoomed, the slices give marks of another size",
+    "confidence": "the network is not sure of its marks (mean probability {confidence:.2f})",
 }
 """Words for the feature that lowers the predicted DSC most."""
 
@@ -34,7 +40,7 @@ class Line:
 
     Attributes:
         intercept: The value where all features have their mean.
-        slopes: One for each of `FEATURES`, in units of its standard deviation.
+        slopes: One for each of the model's features, in units of its standard deviation.
         low: Where the interval begins, from the value on; mostly below 0.
         high: Where it ends.
     """
@@ -100,14 +106,9 @@ def log_ratio(true_share: float, marked_share: float) -> float:
     return math.log((true_share + AREA_FLOOR) / (marked_share + AREA_FLOOR))
 
 
-def features_of(steadiness: Steadiness) -> tuple[float, ...]:
-    """The values of `FEATURES`."""
-    return (
-        steadiness.agreement,
-        steadiness.expected_dsc,
-        math.log(steadiness.area_share + 1e-4),
-        steadiness.spread,
-    )
+def features_of(steadiness: Steadiness, names: Sequence[str] = FEATURES) -> tuple[float, ...]:
+    """The values of the features of these names, of `FEATURES` or `AREA_ALONE`."""
+    return tuple(_OF_NAME[name](steadiness) for name in names)
 
 
 def estimate_trust(models: Sequence[TrustModel], steadiness: Sequence[Steadiness]) -> list[Trust]:
@@ -172,7 +173,7 @@ def _read_line(entry: Mapping[str, Any]) -> Line:
 def _estimate(model: TrustModel, steadiness: Steadiness) -> Trust:
     scaled = [
         (value - mean) / scale
-        for value, mean, scale in zip(features_of(steadiness), model.means, model.scales, strict=True)
+        for value, mean, scale in zip(features_of(steadiness, model.features), model.means, model.scales, strict=True)
     ]
     dsc, ratio = value_of(model.dsc, scaled), value_of(model.log_ratio, scaled)
     share = steadiness.area_share
@@ -191,16 +192,10 @@ def _estimate(model: TrustModel, steadiness: Steadiness) -> Trust:
 
 
 def _reason(model: TrustModel, steadiness: Steadiness, scaled: Sequence[float], dsc: float) -> str:
-    found = {name: (slope * x, x) for name, slope, x in zip(FEATURES, model.dsc.slopes, scaled, strict=True)}
-    told = {  # words must say what is so, also where the fit has turned a feature's sign
-        "agreement": found["agreement"][1] < 0,
-        "expected_dsc": found["expected_dsc"][1] < 0,
-        "log_area": True,
-        "spread": found["spread"][1] > 0,
-    }
-    words = REASONS[min((name for name in FEATURES if told[name]), key=lambda name: found[name][0])].format(
-        agreement=steadiness.agreement, expected_dsc=steadiness.expected_dsc, area=100 * steadiness.area_share
-    )
+    found = dict(zip(model.features, zip(scaled, model.dsc.slopes, strict=True), strict=True))
+    low = [name for name in REASONS if name in found and found[name][0] < 0]  # words must say what is so
+    lowest = min(low, key=lambda name: found[name][0] * found[name][1], default="agreement")
+    words = REASONS[lowest].format(agreement=steadiness.agreement, confidence=steadiness.confidence)
     return f"{words}; predicted DSC {_share(dsc):.2f}, below {model.review_below:.2f}"
 
 
