@@ -42,6 +42,7 @@ from msdnet.evaluation.masks import (
     read_true,
 )
 from msdnet.evaluation.overlap import SliceOverlap, count_overlap, pool_groups, write_overlaps
+from msdnet.evaluation.rendering import Table
 from msdnet.evaluation.tables import figures_table
 from msdnet.files import RUN_RECORD, TOOL
 from msdnet.labels import LabelSchema
@@ -114,21 +115,13 @@ def evaluate_masks(
         notes.append("no HD95: the spacing is not known")
     if threshold is not None:
         notes.append(f"soft maps, marked from {threshold:g} on")
-    if len(rows) == 1:
-        reference, ending = None, ""
-        tables = {"table": figures_table(first.rows, schema, min_pixels=min_pixels, notes=notes)}
-    else:
-        reference, ending = reference or next(iter(rows)), ".{}"
-        tables = {
-            "comparison": comparison_table(rows, schema, reference=reference, notes=notes),
-            "significance": significance_table(rows, schema, reference=reference, notes=notes),
-            "detection": detection_table(rows, schema, min_pixels=min_pixels, notes=notes),
-        }
+    reference = (reference or next(iter(rows))) if len(rows) > 1 else None
+    tables = _tables(rows, schema, reference, min_pixels, notes)
     out.mkdir(parents=True, exist_ok=True)
     markdown, *others = (file for stem, one in tables.items() for file in one.write(out, stem))
     for name, of_network in rows.items():
         for stem, level in (("per_slice", of_network), ("per_patient", pool_groups(of_network))):
-            others.append(f"{stem}{ending.format(name)}.csv")
+            others.append(f"{stem}.{name}.csv" if reference else f"{stem}.csv")
             write_overlaps(out / others[-1], level, with_measures=True)
     record: dict[str, Any] = {
         "tool": TOOL,
@@ -163,6 +156,24 @@ def evaluate_masks(
     }
     (out / RUN_RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return out / markdown
+
+
+def _tables(
+    rows: Mapping[str, Sequence[SliceOverlap]],
+    schema: LabelSchema,
+    reference: str | None,
+    min_pixels: int,
+    notes: Sequence[str],
+) -> dict[str, Table]:
+    """By the names of their files, the first one first; the reference is None where there is one network alone."""
+    if reference is None:
+        [alone] = rows.values()
+        return {"table": figures_table(alone, schema, min_pixels=min_pixels, notes=notes)}
+    return {
+        "comparison": comparison_table(rows, schema, reference=reference, notes=notes),
+        "significance": significance_table(rows, schema, reference=reference, notes=notes),
+        "detection": detection_table(rows, schema, min_pixels=min_pixels, notes=notes),
+    }
 
 
 @dataclass(frozen=True)
