@@ -313,7 +313,9 @@ def test_class_numbers_are_not_taken_for_soft_maps(tmp_path: Path) -> None:
     infection = get_schema("infection")
     masks = {name: np.minimum(mask, 1) for name, mask in random_masks(1, num=3).items()}
     p, soft = write_pngs(tmp_path / "p", masks), write_pngs(tmp_path / "soft", {n: m * 255 for n, m in masks.items()})
-    with pytest.raises(DatasetError, match=r"p: no pixel reaches more than 0\.0039 of white: class numbers"):
+    with pytest.raises(
+        DatasetError, match=r"p: the soft maps are all but black: no pixel with more than 0\.0039 of white"
+    ):
         evaluate_masks([soft, p], p, infection, tmp_path / "out", threshold=0.5)
     evaluate_masks(soft, p, infection, tmp_path / "out", threshold=0.5)
     assert all(r.fp == r.fn == 0 for r in read_overlaps(tmp_path / "out" / "per_slice.csv"))

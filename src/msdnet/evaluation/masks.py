@@ -157,8 +157,8 @@ def read_pair(
     return slices
 
 
-def check_soft(slices: Iterable[float | None]) -> list[str]:
-    """A line if soft maps are all but black: class numbers that were taken for shares.
+def check_soft(slices: Iterable[float | None]) -> list[InputError]:
+    """The fault of soft maps that are all but black: class numbers that were taken for shares.
 
     Args:
         slices: The highest share in each slice of one network.
@@ -166,7 +166,14 @@ def check_soft(slices: Iterable[float | None]) -> list[str]:
     highest = max((h for h in slices if h is not None), default=0.0)
     if not 0 < highest < _DARK:
         return []
-    return [f"no pixel reaches more than {highest:.2g} of white: class numbers, not soft maps, are without --threshold"]
+    return [
+        DatasetError(
+            "the soft maps are all but black",
+            got=f"no pixel with more than {highest:.2g} of white",
+            expected="grey from black, 0, to white, 1",
+            do="evaluate class numbers without --threshold",
+        )
+    ]
 
 
 def read_groups(path: Path) -> dict[str, str]:
