@@ -66,8 +66,17 @@ def test_a_picture_saved_with_loss_is_one_fault(write_pictures: Callable[..., Pa
     _save(np.arange(2000, dtype=np.uint16).reshape(40, 50).astype(np.uint8), folder / "labels/p1.png")
     with pytest.raises(DatasetError) as refused:
         prepare(folder, folder, SCHEMA)
-    assert "perhaps saved with loss (JPEG): p1 (256 values, 0 to 255)" in str(refused.value)
+    assert "perhaps once saved with loss (JPEG): p1 (256 values, 0 to 255)" in str(refused.value)
     assert str(refused.value).count("label value") == 0
+
+
+def test_labels_in_a_format_with_loss_are_refused(write_pictures: Callable[..., Path]) -> None:
+    folder = write_pictures(3)
+    labels = np.asarray(Image.open(folder / "labels/p0.png"))
+    (folder / "labels/p0.png").unlink()
+    _save(labels, folder / "labels/p0.jpg")  # no pixel is above the largest class, many are another one
+    with pytest.raises(DatasetError, match=r"labels/p0\.jpg \(a JPEG file"):
+        prepare(folder, folder, SCHEMA)
 
 
 def test_an_unknown_label_value_is_told_with_the_option_that_says_what_it_is(

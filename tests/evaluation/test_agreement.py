@@ -409,6 +409,6 @@ def test_several_predictions_that_cannot_be_compared_are_refused_with_their_name
         evaluate_masks([one, fewer], t, SCHEMA, tmp_path / "out", min_pixels=0)
     with pytest.raises(OptionError, match="cannot be told apart"):
         evaluate_masks([one, one], t, SCHEMA, tmp_path / "out")
-    with pytest.raises(OptionError, match="no prediction is the reference"):
+    with pytest.raises(OptionError, match=r"no prediction is the reference(.|\n)*name one of them with --reference"):
         evaluate_masks([one, fewer], t, SCHEMA, tmp_path / "out", reference="three")
     assert not (tmp_path / "out").exists()

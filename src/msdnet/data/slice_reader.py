@@ -28,6 +28,7 @@ Array = np.ndarray[Any, Any]
 NIFTI = (".nii", ".nii.gz")
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MANY_VALUES = 16
+_WITH_LOSS = ("JPEG", "MPO", "JPEG2000", "WEBP")
 _MOST_SHIFT = 0.25  # of a voxel, at any corner
 
 
@@ -169,7 +170,7 @@ class SliceReader:
         present = np.unique(values).tolist()
         unknown = [v for v in present if v not in self.label_values]
         if picture and len(unknown) > _MANY_VALUES:  # not one line for each
-            what = "a picture of grey rather than of class numbers, perhaps saved with loss (JPEG)"
+            what = "a picture of grey rather than of class numbers, perhaps once saved with loss (JPEG)"
             return None, [Fault(what, f"{name} ({len(present)} values, {present[0]} to {present[-1]})")]
         if unknown:
             return None, [Fault(f"label value {v} outside the schema", name) for v in unknown]
@@ -210,6 +211,8 @@ def read_label_map(path: Path) -> Stack:
         image: Any = nib.load(path)
         return _canonical(_whole_numbers(np.asanyarray(image.dataobj), path), image)
     with Image.open(path) as picture:
+        if picture.format in _WITH_LOSS:
+            raise _no_label_map(path, f"a {picture.format} file, whose pixels are not those that were saved")
         if picture.mode not in ("1", "L", "P", "I;16", "I"):
             raise _no_label_map(path, f"pixels of type {picture.mode}")
         return Stack(_whole_numbers(np.asarray(picture), path)[np.newaxis], None)

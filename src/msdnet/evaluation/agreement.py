@@ -218,7 +218,9 @@ def _named(predictions: Sequence[Path], reference: str | None) -> dict[str, Path
             "the predictions cannot be told apart" if reference in (None, *names) else "no prediction is the reference",
             got=", ".join(names) + (f"; reference {reference}" if reference is not None else ""),
             expected="one or more folders or files, each with a name of its own",
-            do="rename the folders: their names stand in the table, and --reference is one of them",
+            do="rename the folders: their names stand in the table"
+            if reference in (None, *names)
+            else "name one of them with --reference",
         )
     return named
 

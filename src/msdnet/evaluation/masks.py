@@ -230,7 +230,7 @@ def check_threshold(threshold: float | None, values: Mapping[int, int] | None, s
             "--threshold cannot be used so",
             got=f"{threshold:g} with the schema {schema.name!r}" + (" and --values" if values else ""),
             expected="a share above 0 and at most 1, a schema with one class, and no --values",
-            do="pass --schema infection; maps of several classes are compared as class numbers",
+            do="for instance --threshold 0.5 --schema infection; maps of several classes are compared as class numbers",
         )
 
 
@@ -258,14 +258,14 @@ def _list_masks(path: Path, role: str) -> tuple[dict[str, Path], Kind]:
     found = {p: name for p, name in files.items() if _kind(p)}
     kinds = {_kind(p) for p in found}
     if len(kinds) != 1 or len(set(found.values())) < len(found):
-        endings = sorted({p.suffix or "no extension" for p in files})
+        endings = sorted({p.suffix or "no extension" for p in entries if p.is_file() and not is_clutter(p)})
         raise DatasetError(
             f"the {role} cannot be used" if found else f"the {role} hold no masks",
             got="PNG and NIfTI together, or one name twice"
             if found
             else f"files with {', '.join(endings) or 'nothing'}",
             expected="a PNG or NIfTI file, or a folder of one of them, each name once",
-            do=f"check the path: {path.name}",
+            do=f"check the path {path.name}, or save the masks as PNG, without loss",
         )
     (kind,) = kinds
     return {name: p for p, name in found.items()}, "PNG" if kind == "PNG" else "NIfTI"
