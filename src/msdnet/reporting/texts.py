@@ -71,7 +71,8 @@ TEXTS: dict[str, str] = {
     "column_hu": "Mean density (HU)",
     "column_trust": "Predicted DSC",
     "trust_note": "Predicted DSC: how well the marks are likely to agree with a reader's, 0 to 1, told from how they "
-    "change when slices are mirrored or zoomed. In brackets: 90 % intervals, fitted on single slices",
+    "change when slices are mirrored or zoomed, and from how sure the network is. In brackets: 90 % intervals, fitted "
+    "on single slices",
     "trust_note_scan": ", not calibrated on whole scans",
     "no_ml": "The file states no spacing, so no volume is given.",
     "no_ml_no_distance": "The file does not state the distance of its slices, so no volume is given.",
