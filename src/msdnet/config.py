@@ -142,6 +142,7 @@ class Stage:
             not over the pixels of the whole batch.
         weak_weight: Weight of the weak target's loss.
         weak_classes: As that of the experiment, for this stage alone; None for that.
+        heavy_noise: As that of the augmentation, for this stage alone; None for that.
         deep_supervision: Weight of the same losses on the coarser outputs of the decoder, each through a head of its
             own that training alone has; 0 leaves them out.
         largest_gradient: Norm to which a larger gradient is cut; None cuts none.
@@ -170,6 +171,7 @@ class Stage:
     dice_per_slice: bool = False
     weak_weight: float = 1.0
     weak_classes: str | None = None
+    heavy_noise: float | None = None
     deep_supervision: float = 0.0
     largest_gradient: float | None = 5.0
     ema_decay: float = 0.995
@@ -190,6 +192,8 @@ class Stage:
         for name, choices in (("optimizer", ("adamw", "adam")), ("schedule", ("cosine", "step", "constant"))):
             faults.require(getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices))
         faults.require(self.weak_classes in (None, *WEAK_CLASSES), "weak_classes", self.weak_classes, "any or density")
+        noise = self.heavy_noise
+        faults.require(noise is None or 0 <= noise <= 1, "heavy_noise", noise, "a probability")
         for name in ("learning_rate", "largest_gradient", "decay_epochs", "patience"):
             value = getattr(self, name)
             faults.require(value is None or value > 0, name, value, "a number above 0")
@@ -245,7 +249,7 @@ class Experiment:
         pretraining: The stage without true labels, or None.
         training: The stage with true labels.
         self_training: A further stage whose weak targets are guessed by the network that the training yields, averaged
-            over mirror images and over the data set's own guess of any lesion where it has one; or None.
+            with the data set's own guess of any lesion where it has one; or None.
             Source: Xie et al., "Self-training with Noisy Student", CVPR 2020, doi:10.1109/CVPR42600.2020.01070.
         focal_gamma: Focusing parameter of the focal loss.
         precision: "bf16-mixed" (where the processor has bfloat16, else "32-true"), "16-mixed" (GPU only) or "32-true",

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from msdnet.config import Augmentation, Experiment, Preprocessing, Stage
+from msdnet.data.batches import StepBatches
 from msdnet.data.training_slice import TrainingSlice
 from msdnet.errors import OptionError
 from msdnet.training import stage as stage_module
@@ -255,6 +256,16 @@ def test_a_stage_may_read_weak_targets_in_its_own_way(of_stage: str | None, chan
     batches = stage_module._Batches(stage, experiment, draw_slices(3)[1], [], 0, Processes())
     assert batches.weak is not None
     assert batches.weak.targets.shape[1] == channels
+
+
+@pytest.mark.parametrize(("of_stage", "used"), [(None, 0.25), (0.0, 0.0), (1.0, 1.0)])
+def test_a_stage_may_have_its_own_share_of_heavy_noise(of_stage: float | None, used: float, draw_slices: Draw) -> None:
+    experiment = dataclasses.replace(EXPERIMENT, augmentation=Augmentation(heavy_noise=0.25, noise=0.0))
+    stage = Stage(steps=1, num_labelled=2, heavy_noise=of_stage)
+    batches = stage_module._Batches(stage, experiment, draw_slices(3)[0], [], 0, Processes())
+    dataset = batches.train_dataloader().dataset
+    assert isinstance(dataset, StepBatches)
+    assert dataset.augmentation == dataclasses.replace(experiment.augmentation, heavy_noise=used)
 
 
 def test_classes_by_density_need_their_schema_in_every_stage() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import warnings
 from collections.abc import Sequence
@@ -152,7 +153,10 @@ class _Batches(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         first = (self.trainer.current_epoch if self.trainer else 0) * self.steps_per_checkpoint
         last = min(first + self.steps_per_checkpoint, self.num_steps)
-        settings = self.experiment.augmentation, self.experiment.preprocessing
+        augmentation = self.experiment.augmentation
+        if self.stage.heavy_noise is not None:
+            augmentation = dataclasses.replace(augmentation, heavy_noise=self.stage.heavy_noise)
+        settings = augmentation, self.experiment.preprocessing
         share = self.processes.rank, self.processes.world_size
         batches = StepBatches(self.labelled, self.weak, self.stage, *settings, self.seed, first, last, *share)
         return DataLoader(batches, batch_size=None)
