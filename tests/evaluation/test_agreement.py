@@ -177,6 +177,7 @@ def test_every_fault_of_pictures_is_told_at_once(tmp_path: Path) -> None:
     ):
         assert words in error.value.got
     assert "7 faults" in error.value.what
+    assert "give --groups a line for every slice or volume; complete the folders" in error.value.do
     assert "convert('L') and say which grey is which class with --values OLD=NEW" in error.value.do
     assert not (tmp_path / "out").exists()
 
@@ -256,6 +257,26 @@ def test_slices_of_a_volume_may_have_groups_of_their_own(tmp_path: Path) -> None
     groups.write_text("slice,group\na:0,x\na:1,y\n")
     evaluate_masks(tmp_path / "a.nii", tmp_path / "a.nii", SCHEMA, tmp_path / "out", groups=groups)
     assert [r.group for r in read_overlaps(tmp_path / "out" / "per_slice.csv")[::3]] == ["x", "y"]
+
+
+def test_names_of_groups_may_carry_an_ending_and_letters_in_two_parts(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    p = write_pngs(tmp_path / "p", {composed: np.ones((3, 3)), "b": np.ones((3, 3))})
+    t = write_pngs(tmp_path / "t", {decomposed: np.ones((3, 3)), "b": np.ones((3, 3))})
+    groups = tmp_path / "groups.csv"
+    groups.write_text(f"name,group\n{decomposed},x\nb.png,y\n", encoding="utf-8")
+    evaluate_masks(p, t, SCHEMA, tmp_path / "out", groups=groups)
+    rows = read_overlaps(tmp_path / "out" / "per_slice.csv")
+    assert {(r.name, r.group) for r in rows} == {(composed, "x"), ("b", "y")}
+
+
+def test_a_slice_without_a_group_is_told_with_what_to_do(tmp_path: Path) -> None:
+    pngs = write_pngs(tmp_path / "p", {"a": np.ones((3, 3)), "b": np.ones((3, 3))})
+    groups = tmp_path / "groups.csv"
+    groups.write_text("name,group\na,x\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="b: not among") as error:
+        evaluate_masks(pngs, pngs, SCHEMA, tmp_path / "out", groups=groups)
+    assert error.value.do == "give --groups a line for every slice or volume"
 
 
 def test_soft_maps_are_marked_from_a_share_of_white_on(tmp_path: Path) -> None:

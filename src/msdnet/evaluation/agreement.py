@@ -27,6 +27,7 @@ from msdnet.evaluation.bootstrap import LEVEL, RESAMPLES, SEED
 from msdnet.evaluation.comparison import comparison_table, detection_table, significance_table
 from msdnet.evaluation.figures import check_min_pixels
 from msdnet.evaluation.masks import (
+    NO_GROUP,
     Kind,
     MaskFiles,
     MaskSlice,
@@ -257,7 +258,7 @@ def _measure(
             faults.append(error)
             continue
         if group_of and files.name not in group_of and any(s.name not in group_of for s in slices):
-            faults.append(f"{files.name}: not among the slices of --groups")
+            faults.append(f"{files.name}{NO_GROUP}")
         highest += [s.highest for s in slices]
         for s in slices if not (only_check or faults or reader.faults) else ():
             group = files.name if not group_of else group_of.get(s.name, group_of.get(files.name, ""))

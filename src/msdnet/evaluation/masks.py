@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ Kind = Literal["PNG", "NIfTI"]
 
 _MAX_SHIFT = 0.1  # of the smallest voxel side: files of one grid differ by the rounding of their headers
 _NUM_SHOWN = 20
+NO_GROUP = ": not among the slices of --groups"
 _DARK = 0.1  # a soft map's highest share is above this
 
 
@@ -168,7 +170,8 @@ def check_soft(slices: Iterable[float | None]) -> list[InputError]:
 def read_groups(path: Path) -> dict[str, str]:
     """Slice (or the stem of a volume) -> group, from a CSV with the columns name and group, as `msdnet prepare` has it.
 
-    The first column may be called slice, too; where both are there, slice is another number. Others are ignored.
+    The first column may be called slice, too; where both are there, slice is another number. Others are ignored. A
+    name may carry its file's ending.
 
     Raises:
         DatasetError: if the file cannot be read, a column is missing, or a slice stands in two groups.
@@ -178,7 +181,7 @@ def read_groups(path: Path) -> dict[str, str]:
     groups: dict[str, str] = {}
     twice: list[str] = []
     for row in rows if {name, "group"} <= set(columns) else ():
-        if groups.setdefault(row[name], row["group"]) != row["group"]:
+        if groups.setdefault(mask_stem(Path(row[name])), row["group"]) != row["group"]:
             twice.append(row[name])
     if not groups or twice:
         raise DatasetError(
@@ -228,7 +231,10 @@ def all_faults(faults: Sequence[str | InputError], schema: LabelSchema) -> Input
     lines = [f"{f.what}: {f.got}" if isinstance(f, InputError) else f for f in faults]
     shown = lines[:_NUM_SHOWN] + ([f"and {len(lines) - _NUM_SHOWN} more"] if len(lines) > _NUM_SHOWN else [])
     advice = dict.fromkeys(f.do for f in faults if isinstance(f, InputError))
-    if any(isinstance(f, str) for f in faults):
+    plain = [f for f in faults if isinstance(f, str)]
+    if any(f.endswith(NO_GROUP) for f in plain):
+        advice = dict.fromkeys([*advice, "give --groups a line for every slice or volume"])
+    if not all(f.endswith(NO_GROUP) for f in plain):
         advice = dict.fromkeys([*advice, "complete the folders, or take out what has no partner"])
     error = SchemaError if all(isinstance(f, SchemaError) for f in faults) else DatasetError
     return error(
@@ -266,8 +272,11 @@ def _kind(path: Path) -> Kind | None:
 
 
 def mask_stem(path: Path) -> str:
-    """The name of a mask or of a folder without the ending of a mask, .nii.gz as one."""
-    return re.sub(r"\.(png|nii|nii\.gz)$", "", path.name, flags=re.IGNORECASE)
+    """The name of a mask or of a folder without the ending of a mask, .nii.gz as one.
+
+    Letters with accents are one character each: some systems store them as two, and the names would look the same.
+    """
+    return re.sub(r"\.(png|nii|nii\.gz)$", "", unicodedata.normalize("NFC", path.name), flags=re.IGNORECASE)
 
 
 def _read(files: MaskFiles, path: Path, *, soft: bool = False) -> Mask:
