@@ -48,6 +48,17 @@ def test_a_label_map_that_is_not_that_of_the_tables_is_refused(how: str, copy_of
     assert "labels.nii.gz" in str(caught.value)
 
 
+@pytest.mark.parametrize("to", [0, 1])
+def test_lungs_that_are_not_those_of_the_tables_are_refused(to: int, copy_of, results) -> None:
+    folder = copy_of(1)
+    path = folder / "lungs.nii.gz"
+    left = tuple(np.argwhere(np.asarray(nib.load(path).dataobj) == 2)[0])
+    _edit(path, left, to)
+    with pytest.raises(OptionError, match="segment that scan again") as caught:
+        read_timepoints([results[0], folder], **OTHERS)
+    assert f"{folder}: lungs.nii.gz has other voxels" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["preview.nii.gz", "lungs.nii.gz"])
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_damaged_picture_is_named_and_not_called_other_lungs(place: int, name: str, copy_of, results) -> None:

@@ -14,6 +14,7 @@ from msdnet.errors import OptionError, SchemaError
 from msdnet.labels import LabelSchema, get_schema
 from msdnet.quantification.follow_up.person import check_person, find_days
 from msdnet.quantification.follow_up.result_files import check_voxels, damaged, read_result_record
+from msdnet.quantification.regions import SIDES
 
 SCAN, LUNGS = "scan", "lungs"
 """Regions: everything that is marked, wherever it lies; and both lungs."""
@@ -157,6 +158,9 @@ def _read(folder: Path, record: Mapping[str, Any], day: int) -> Timepoint:
     told: dict[str, Any] = {}
     if "lungs_json" in files:
         lungs = _json(folder / files["lungs_json"])
+        if "lungs" in files:
+            in_side = {region["name"]: int(region["voxels"]) for region in lungs["regions"] if region["name"] in SIDES}
+            check_voxels(folder / files["lungs"], {SIDES[name]: voxels for name, voxels in in_side.items()})
         for region in lungs["regions"]:
             for entry in region["classes"]:
                 for measure in _MEASURES:
