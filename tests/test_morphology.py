@@ -3,7 +3,17 @@ import pytest
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-from msdnet.morphology import box_around, convex_hull, dilate, disk, erode, fill_holes, label_pieces
+from msdnet.morphology import (
+    at_pixels,
+    box_around,
+    convex_hull,
+    depth,
+    dilate,
+    disk,
+    erode,
+    fill_holes,
+    label_pieces,
+)
 
 
 def planes():
@@ -75,3 +85,20 @@ def test_more_pieces_than_16_bits_number_are_told_apart():
     pieces, count = label_pieces(mask)
     assert count == 80_000
     assert len(np.unique(pieces[mask])) == count
+
+
+@pytest.mark.parametrize("spacing", [None, (2.5, 0.7, 1.4)])
+def test_depth_is_that_of_scipy(spacing):
+    mask = ndimage.gaussian_filter(np.random.default_rng(5).standard_normal((20, 30, 40)), 2.0) > -0.05
+    expected = ndimage.distance_transform_edt(mask, sampling=spacing)
+    assert expected.max() > 3
+    found = depth(mask, spacing)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_each_coarse_pixel_stands_for_a_block():
+    coarse = np.arange(12).reshape(3, 4)
+    fine = coarse.repeat(3, axis=0).repeat(3, axis=1)
+    box = slice(2, 8), slice(1, 11)
+    assert np.array_equal(at_pixels(coarse, 3, box), fine[box])

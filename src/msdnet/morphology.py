@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
@@ -50,6 +52,29 @@ def count_labels(labels: Array, highest: int) -> Array:
     for plane in labels:
         counts += np.bincount(plane.ravel(), minlength=highest + 1)
     return counts
+
+
+def depth(mask: Array, spacing: Sequence[float] | None = None) -> Array:
+    """As `scipy.ndimage.distance_transform_edt`, in a tenth of its memory: how far it is to what is not set.
+
+    Shapes: mask (S, H, W) bool, not set everywhere -> float32.
+
+    Args:
+        mask: Of a volume.
+        spacing: Between slices, rows and columns; 1 by default.
+    """
+    image = sitk.GetImageFromArray((~mask).view(np.uint8))
+    image.SetSpacing([1.0] * 3 if spacing is None else [float(s) for s in reversed(spacing)])
+    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
+    found: Array = sitk.GetArrayFromImage(distance)
+    found[~mask] = 0
+    return found
+
+
+def at_pixels(coarse: Array, step: int, box: tuple[slice, slice]) -> Array:
+    """A box of a plane, of which `coarse` has a pixel for each block of step x step."""
+    rows, columns = (np.arange(part.start, part.stop) // step for part in box)
+    return np.asarray(coarse[rows[:, None], columns])
 
 
 def disk(radius: float, pixel: tuple[float, float] = (1.0, 1.0)) -> Array:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from msdnet.config import Preprocessing
-from msdnet.prediction.field_of_view import discard_outside, find_field_of_view, find_lungs
+from msdnet.prediction.field_of_view import FieldOfView, discard_outside, find_field_of_view, find_lungs, whole_field
 
 SPACING = (5.0, 2.0, 2.0)
 SETTINGS = Preprocessing(margin_mm=10, cavity_margin_mm=6)
@@ -26,6 +26,19 @@ def _chest(num_slices: int = 12, lungs: range = range(3, 9)) -> np.ndarray:
             hu[z, _disk((120, 160), (60, column), (30, 20))] = -860
     hu[0, _disk((120, 160), (50, 100), (10, 12))] = -1000  # gas
     return hu
+
+
+def _cavity(view: FieldOfView, height: int = 120, width: int = 160) -> np.ndarray:
+    """The cavity of every slice, whole."""
+    planes = [view.cavity(index, (slice(0, height), slice(0, width))) for index in range(len(view.extents))]
+    return np.stack([plane for plane in planes if plane is not None])
+
+
+def _kept(labels: np.ndarray, cavity: np.ndarray) -> np.ndarray:
+    """What of labels is not discarded; every pixel of the cavity is one of theirs."""
+    kept = labels.copy()
+    discard_outside(kept, FieldOfView((), np.zeros((len(labels), 4)), cavity))
+    return kept
 
 
 def test_lungs_are_found_without_couch_gas_or_room_air() -> None:
@@ -70,7 +83,6 @@ def test_the_box_holds_the_lungs_and_a_margin_and_slices_without_lung_are_skippe
     assert view.slices == tuple(range(2, 10))  # lungs in 3..8, one neighbour at each end
     # lungs in rows 30..90 and columns 30..130, 5 pixels of margin
     assert all(view.box(z) == (slice(25, 96), slice(25, 136)) for z in view.slices)
-    assert view.cavity is not None
     assert view.notes == ()
 
 
@@ -89,18 +101,17 @@ def test_the_view_follows_lungs_that_taper_but_not_below_half_of_the_whole() -> 
 def test_all_slices_can_be_asked_for_and_then_lesions_may_lie_in_them() -> None:
     view = find_field_of_view(_chest(), SPACING, SETTINGS, all_slices=True)
     assert view.slices == tuple(range(12))
-    assert view.cavity is not None
-    assert view.cavity[[0, 1, 10, 11]].all()
-    assert not view.cavity[5].all()
+    assert _cavity(view)[[0, 1, 10, 11]].all()
+    assert not _cavity(view)[5].all()
 
 
 def test_a_lesion_that_reaches_beyond_the_cavity_keeps_the_rest() -> None:
     cavity, labels = np.zeros((3, 10, 20), bool), np.zeros((3, 10, 20), np.uint8)
     cavity[:, :, :10] = True
     labels[:, 4:6, 5:13] = 2
-    kept = discard_outside(labels, cavity)
+    kept = _kept(labels, cavity)
     assert np.array_equal(np.flatnonzero(kept[1].any(axis=0)), np.arange(5, 10))
-    assert np.array_equal(discard_outside(kept, cavity), kept)
+    assert np.array_equal(_kept(kept, cavity), kept)
 
 
 def test_an_organ_that_the_cavity_cuts_is_discarded_with_what_lies_inside() -> None:
@@ -109,17 +120,40 @@ def test_an_organ_that_the_cavity_cuts_is_discarded_with_what_lies_inside() -> N
     labels[:3, 4:6, 6:30] = 2  # the organ, and in the fourth slice a lesion above it, next to a smaller one
     labels[3, 4:6, 6:8] = 1
     labels[1, 8, 1:3] = 1
-    kept = discard_outside(labels, cavity)
+    kept = _kept(labels, cavity)
     assert np.count_nonzero(kept) == 2 * 2 + 2
     assert kept[3, 4:6, 6:8].all()
     assert kept[1, 8, 1:3].all()
 
 
+def test_marks_are_kept_where_no_cavity_is_known_and_none_are_made_where_there_are_none() -> None:
+    labels = np.zeros((3, 10, 20), np.uint8)
+    cavity = np.zeros(labels.shape, bool)
+    assert not _kept(labels, cavity).any()
+    labels[1, 4:6, 5:13] = 2
+    view = whole_field(labels.shape)
+    assert view.cavity(1, view.box(1)) is None
+    found = labels.copy()
+    discard_outside(found, view)
+    assert np.array_equal(found, labels)
+    assert not _kept(labels, cavity).any()
+
+
+def test_a_coarse_cavity_is_that_of_each_block_of_pixels() -> None:
+    fine = _chest().repeat(3, axis=1).repeat(3, axis=2)[:, :-1, :-1]
+    view = find_field_of_view(fine, (SPACING[0], SPACING[1] / 3, SPACING[2] / 3), SETTINGS)
+    assert view.step == 2
+    assert view.coarse_cavity is not None
+    blocks = view.coarse_cavity[5].repeat(2, axis=0).repeat(2, axis=1)
+    assert np.array_equal(_cavity(view, 359, 479)[5], blocks[:-1, :-1])
+    box = slice(51, 150), slice(33, 240)
+    assert np.array_equal(view.cavity(5, box), blocks[box])
+
+
 def test_a_slice_next_to_the_lungs_has_the_cavity_of_its_neighbour() -> None:
     view = find_field_of_view(_chest(), SPACING, SETTINGS)
-    assert view.cavity is not None
-    assert np.array_equal(view.cavity[2], view.cavity[3])
-    assert not view.cavity[1].any()
+    assert np.array_equal(_cavity(view)[2], _cavity(view)[3])
+    assert not _cavity(view)[1].any()
 
 
 def test_a_lung_that_the_edge_of_the_picture_cuts_is_found_and_flagged() -> None:
@@ -137,8 +171,7 @@ def test_a_wholly_consolidated_lung_is_looked_at_like_the_other_and_flagged() ->
     hu = _chest()
     hu[:, :, 85:][hu[:, :, 85:] == -860] = 30
     view = find_field_of_view(hu, SPACING, SETTINGS)
-    assert view.cavity is not None
-    assert view.cavity[5, 60, 110]
+    assert _cavity(view)[5, 60, 110]
     assert any("Only one" in note for note in view.notes)
 
 
@@ -148,10 +181,9 @@ def test_consolidation_at_the_back_of_one_lung_stays_in_the_cavity() -> None:
     back[:, 75:, 85:] = True
     hu[back & (hu == -860)] = 30
     view = find_field_of_view(hu, SPACING, SETTINGS)
-    assert view.cavity is not None
-    assert view.cavity[5, 80, 110]
-    assert not view.cavity[5, 104, 110]  # the couch is outside
-    assert not view.cavity[5, 60, 12]  # so is the chest wall
+    assert _cavity(view)[5, 80, 110]
+    assert not _cavity(view)[5, 104, 110]  # the couch is outside
+    assert not _cavity(view)[5, 60, 12]  # so is the chest wall
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from msdnet.quantification.zones import (
     PERIPHERAL,
     PERIPHERAL_MM,
     UPPER,
+    Shells,
     find_shells,
     find_thirds,
     find_zones,
@@ -28,6 +29,12 @@ def _sides() -> np.ndarray:
     sides = np.zeros((10, 60, 120), np.uint8)
     sides[0:9, 10:50, 10:55], sides[3:9, 10:50, 65:110] = RIGHT, LEFT
     return sides
+
+
+def _whole(sides: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:
+    """The shells of every slice."""
+    shells = find_shells(sides, spacing_mm)
+    return np.stack([shells.plane(index, plane) for index, plane in enumerate(sides)])
 
 
 def test_thirds_are_those_of_each_lung() -> None:
@@ -45,7 +52,7 @@ def test_zones_lie_above_the_carina_between_and_below_the_veins() -> None:
 
 
 def test_peripheral_is_what_lies_near_the_chest_wall_not_near_the_mediastinum() -> None:
-    shells = find_shells(_sides(), (20.0, 2.0, 2.0))
+    shells = _whole(_sides(), (20.0, 2.0, 2.0))
     middle = shells[6, 30]  # 40 rows of 2 mm: row 30 lies 40 mm from the walls in front and behind
     assert (middle[9], middle[110]) == (OUTSIDE, OUTSIDE)
     assert set(middle[10:19]) == set(middle[101:110]) == {PERIPHERAL}  # within 20 mm
@@ -63,7 +70,9 @@ def test_levels_are_numbered_from_above_right_lung_first() -> None:
 
 def test_shells_are_numbered_from_the_wall_right_lung_first() -> None:
     sides = np.array([[[1, 1, 0, 2, 2]]], np.uint8)
-    shells = np.array([[[PERIPHERAL, CENTRAL, OUTSIDE, CENTRAL, PERIPHERAL]]], np.uint8)
+    near_wall = np.array([[[True, False, False, False, True]]])
+    shells = Shells(near_wall, (slice(0, 1), slice(0, 1), slice(0, 5)), step=1)
+    assert shells.plane(0, sides[0]).tolist() == [[PERIPHERAL, CENTRAL, OUTSIDE, CENTRAL, PERIPHERAL]]
     assert number_shells(sides, shells).tolist() == [[[1, 2, 0, 4, 3]]]
 
 
@@ -76,4 +85,8 @@ def test_shells_are_those_of_the_distance_in_the_whole_volume(slice_mm: float) -
     depth = ndimage.distance_transform_edt(np.pad(hulls, ((0, 0), (1, 1), (1, 1))), sampling=spacing)[:, 1:-1, 1:-1]
     expected = np.where(depth <= PERIPHERAL_MM, PERIPHERAL, CENTRAL) * (sides > 0)
     assert {OUTSIDE, PERIPHERAL, CENTRAL} == set(np.unique(expected))
-    np.testing.assert_array_equal(find_shells(sides, spacing), expected)
+    np.testing.assert_array_equal(_whole(sides, spacing), expected)
+
+
+def test_no_lungs_have_no_shells() -> None:
+    assert not _whole(np.zeros((3, 8, 9), np.uint8), (5.0, 2.0, 2.0)).any()

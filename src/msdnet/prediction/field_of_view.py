@@ -12,7 +12,17 @@ import numpy as np
 from scipy import ndimage
 
 from msdnet.config import Preprocessing
-from msdnet.morphology import box_around, convex_hull, count_labels, dilate, disk, erode, fill_holes, label_pieces
+from msdnet.morphology import (
+    at_pixels,
+    box_around,
+    convex_hull,
+    count_labels,
+    dilate,
+    disk,
+    erode,
+    fill_holes,
+    label_pieces,
+)
 from msdnet.threads import map_in_threads
 
 Array = np.ndarray[Any, Any]
@@ -39,13 +49,16 @@ class FieldOfView:
     Attributes:
         slices: Indices of the slices the network sees.
         extents: (S, 4) int: first row, one past the last row, first column, one past the last column of each slice.
-        cavity: (S, H, W) bool, where lesions may lie; None where it cannot be known.
+        coarse_cavity: (S, H / step, W / step) bool, where lesions may lie, each pixel standing for step x step of the
+            scan's; None where it cannot be known.
+        step: Scan pixels along a side of one of these.
         notes: What a reader should know.
     """
 
     slices: tuple[int, ...]
     extents: Array
-    cavity: Array | None
+    coarse_cavity: Array | None = None
+    step: int = 1
     notes: tuple[str, ...] = ()
 
     def box(self, index: int) -> Box:
@@ -53,10 +66,14 @@ class FieldOfView:
         top, bottom, left, right = (int(v) for v in self.extents[index])
         return slice(top, bottom), slice(left, right)
 
+    def cavity(self, index: int, box: Box) -> Array | None:
+        """Where lesions may lie in a box of one slice, bool in the scan's pixels; None where it cannot be known."""
+        return None if self.coarse_cavity is None else at_pixels(self.coarse_cavity[index], self.step, box)
+
 
 def whole_field(shape: tuple[int, ...], *notes: str) -> FieldOfView:
     """Every slice, whole."""
-    return FieldOfView(tuple(range(shape[0])), np.tile([0, shape[1], 0, shape[2]], (shape[0], 1)), None, notes)
+    return FieldOfView(tuple(range(shape[0])), np.tile([0, shape[1], 0, shape[2]], (shape[0], 1)), notes=notes)
 
 
 def find_field_of_view(
@@ -64,7 +81,7 @@ def find_field_of_view(
 ) -> FieldOfView:
     """The lungs' boxes with a margin, the slices that show lung (and their neighbours), and the chest cavity.
 
-    Shapes: hu (S, H, W) -> cavity (S, H, W).
+    Shapes: hu (S, H, W).
 
     Args:
         hu: Canonical axes.
@@ -97,8 +114,7 @@ def find_field_of_view(
         axis=1,
     )
     slices = tuple(range(hu.shape[0])) if all_slices else tuple(int(i) for i in np.flatnonzero(near))
-    fine = cavity.repeat(step, axis=1).repeat(step, axis=2)[:, : hu.shape[1], : hu.shape[2]]
-    return FieldOfView(slices, extents, fine, _partial_notes(lungs, middle, area_cm2, spacing[0]))
+    return FieldOfView(slices, extents, cavity, step, _partial_notes(lungs, middle, area_cm2, spacing[0]))
 
 
 def find_lungs(hu: Array, spacing_mm: tuple[float, float, float], settings: Preprocessing) -> tuple[Array, float]:
@@ -153,30 +169,34 @@ def find_cavity(lungs: Array, middle: float, spacing_mm: tuple[float, float, flo
     return np.stack(map_in_threads(widen, both))
 
 
-def discard_outside(labels: Array, cavity: Array) -> Array:
-    """Labels without what is marked outside the cavity.
+def discard_outside(labels: Array, view: FieldOfView) -> None:
+    """Takes out of labels, in place, what is marked outside the chest cavity, where that is known.
 
     Of a piece that lies mostly outside, such as the spleen or the liver below the lungs' base, the hull of the lungs
     cuts a part off on each slice: that goes, too.
 
-    Shapes: labels (S, H, W), cavity (S, H, W) bool.
+    Shapes: labels (S, H, W).
     """
-    kept: Array = labels * cavity
-    if np.array_equal(kept, labels):
-        return kept
-    [box] = ndimage.find_objects((labels > 0).astype(np.uint8))  # of marks alone: much less than a scan
-    marked, within = labels[box] > 0, cavity[box]
-    pieces, count = label_pieces(marked, corners=True)
+    slices, *plane = box_around(labels)  # of marks alone: much less than a scan
+    if view.coarse_cavity is None or not labels[(slices, *plane)].size:
+        return
+    box = plane[0], plane[1]
+    place = labels[(slices, *box)]
+    within = np.stack([at_pixels(plane, view.step, box) for plane in view.coarse_cavity[slices]])
+    if not any((marks > 0)[~allowed].any() for marks, allowed in zip(place, within, strict=True)):
+        return
+    pieces, count = label_pieces(place > 0, corners=True)
     sizes, inside = count_labels(pieces, count), count_labels(pieces * within, count)
     mostly_outside = inside < MOSTLY * sizes
-    for piece, out, allowed in zip(pieces, kept[box], within, strict=True):
+    mostly_outside[0] = False
+    for marks, piece, allowed in zip(place, pieces, within, strict=True):
+        marks *= allowed
         unlikely = mostly_outside[piece]
         if not unlikely.any():
             continue
         parts, _ = ndimage.label(unlikely)
         cut = np.unique(parts[~allowed])
-        out[np.isin(parts, cut[cut > 0])] = 0
-    return kept
+        marks[np.isin(parts, cut[cut > 0])] = 0
 
 
 def cut_share(areas: Array, slice_mm: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,7 @@ class Segmenter:
                 progress(min(start + BATCH, len(view.slices)), len(view.slices))
         network_seconds = self.compute.seconds
         num_marked = int(np.count_nonzero(labels))
-        if view.cavity is not None:
-            labels = discard_outside(labels, view.cavity)
+        discard_outside(labels, view)
         skipped = tuple(sorted(set(range(len(labels))) - set(view.slices)))
         return Segmentation(
             scan=scan,
@@ -188,7 +187,7 @@ class Segmenter:
                 None if self.flips else [labels[i][view.box(i)] for i in batch],
                 self.card.preprocessing,
                 self.card.label_schema,
-                None if view.cavity is None else [view.cavity[i][view.box(i)] for i in batch],
+                _cavities(view, batch),
             )
             for one in of_slices:
                 counts = [a + b for a, b in zip(counts, one, strict=True)] if counts else one
@@ -199,9 +198,10 @@ class Segmenter:
         chosen = _spread_over_classes(labels, AGAIN_SLICES)
         if not chosen:
             return ()
-        cavities = None if view.cavity is None else [view.cavity[i][view.box(i)] for i in chosen]
         grey = [self._grey(array, i, view, "HU") for i in chosen]
-        return measure_repeatability(self.compute, grey, self.card.preprocessing, self.card.label_schema, cavities)
+        return measure_repeatability(
+            self.compute, grey, self.card.preprocessing, self.card.label_schema, _cavities(view, chosen)
+        )
 
     def _field_of_view(self, scan: Scan, array: Array, spacing: tuple[float, float, float]) -> FieldOfView:
         if scan.intensity != "HU":
@@ -222,6 +222,12 @@ class _Clocked:
             torch.cuda.synchronize()
         self.seconds += time.perf_counter() - start
         return logits
+
+
+def _cavities(view: FieldOfView, indices: Sequence[int]) -> list[Array] | None:
+    """Where lesions may lie in what the network sees of some slices; None where it cannot be known."""
+    found = [view.cavity(index, view.box(index)) for index in indices]
+    return None if any(one is None for one in found) else [one for one in found if one is not None]
 
 
 def _spread_over_classes(labels: Array, num: int) -> list[int]:

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from msdnet.morphology import label_pieces
+from msdnet.threads import map_in_threads
+
 Array = np.ndarray[Any, Any]
 
 BELOW_HU = (-880, -910, -930, -945, -960, -975)
@@ -34,13 +37,13 @@ def find_airway(hu: Array, spacing_mm: tuple[float, float, float], body: Array) 
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     columns = body.sum(axis=(0, 1))
     middle = float(np.average(np.arange(len(columns)), weights=columns)) if columns.any() else 0.0
-    smooth = ndimage.uniform_filter(hu.astype(np.float32), (1, 3, 3)) if max(spacing_mm[1:]) < 2 else hu
+    smooth = np.stack(map_in_threads(_smoothed, hu)) if max(spacing_mm[1:]) < 2 else hu
     for below in BELOW_HU:
         air = (smooth < below) & body
         seed = _find_trachea(air, middle, spacing_mm)
         if seed is None:
             continue
-        labels, _ = ndimage.label(air)
+        labels, _ = label_pieces(air)
         grown = labels == labels[seed]
         areas = grown.sum(axis=(1, 2)) * spacing_mm[1] * spacing_mm[2]
         if grown.sum() * voxel_ml <= LARGEST_ML and areas.max() <= LARGEST_MM2:
@@ -66,6 +69,11 @@ def find_carina(airway: Array, spacing_mm: tuple[float, float, float]) -> int | 
             if (max(columns) - min(columns)) * spacing_mm[2] >= APART_MM:
                 return index
     return None
+
+
+def _smoothed(plane: Array) -> Array:
+    """Means of 3 x 3 pixels, rounded down: as far below any whole number as they are; (H, W) HU -> int16."""
+    return np.asarray(np.floor(ndimage.uniform_filter(plane.astype(np.float32), 3)), dtype=np.int16)
 
 
 def _find_trachea(air: Array, middle: float, spacing_mm: tuple[float, float, float]) -> tuple[int, int, int] | None:

@@ -17,7 +17,7 @@ from msdnet.quantification.lungs import LEFT, RIGHT, Lungs
 from msdnet.quantification.regions import Region, RegionCounts, all_regions, count_regions, lobe_regions
 from msdnet.quantification.scores import CTSS, LSS, lobar_score, zone_score
 from msdnet.quantification.single_lesions import SingleLesion, find_single_lesions
-from msdnet.quantification.zones import LEVELS, Zones, find_shells, find_thirds, find_zones
+from msdnet.quantification.zones import LEVELS, Shells, Zones, find_shells, find_thirds, find_zones
 
 Array = np.ndarray[Any, Any]
 
@@ -129,11 +129,11 @@ def measure_lungs(
     veins: int | None = None,
     carina: int | None = None,
     lobes: Array | None = None,
-    shells: Array | None = None,
+    shells: Shells | None = None,
 ) -> LungMeasures:
     """The figures of the lungs; at least one must have been found.
 
-    Shapes: hu, labels, lobes and shells (S, H, W) on canonical axes.
+    Shapes: hu, labels and lobes (S, H, W) on canonical axes.
 
     Args:
         hu: In Hounsfield units.
@@ -192,20 +192,27 @@ def _measure_lobes(
     num_labels: int,
     voxel_ml: float | None,
 ) -> list[RegionMeasure]:
-    nowhere = np.zeros_like(lobes)
-    counts = count_regions(hu, labels, lobes, nowhere, num_labels)
-    lesions = None if voxel_ml is None else _find_lesions(labels, names, lobes, nowhere, spacing_mm)
+    counts = count_regions(hu, labels, lobes, None, num_labels)
+    lesions = None if voxel_ml is None else _find_lesions(labels, names, lobes, None, spacing_mm)
     return [_measure(region, counts, names, lesions, voxel_ml) for region in lobe_regions()]
 
 
 def _find_lesions(
-    labels: Array, names: Mapping[str, Array], sides: Array, shells: Array, spacing_mm: tuple[float, float, float]
+    labels: Array,
+    names: Mapping[str, Array],
+    sides: Array,
+    shells: Shells | None,
+    spacing_mm: tuple[float, float, float],
 ) -> dict[str, list[SingleLesion]]:
     """The single lesions of each name's numbers."""
     slices, *plane = box_around(labels)  # the slices are counted: all those from the feet on stay
     place = (slice(0, slices.stop), *plane)
-    labels, sides, shells = labels[place], sides[place], shells[place]
-    return {n: find_single_lesions(_any_of(i, labels), sides, shells, spacing_mm) for n, i in names.items()}
+    in_shells = np.zeros_like(sides[place])  # OUTSIDE
+    if shells is not None:
+        for index, shell in enumerate(in_shells):
+            shell[:] = shells.plane(index, sides[index])[tuple(plane)]
+    labels, sides = labels[place], sides[place]
+    return {n: find_single_lesions(_any_of(i, labels), sides, in_shells, spacing_mm) for n, i in names.items()}
 
 
 def _any_of(numbers: Array, labels: Array) -> Array:

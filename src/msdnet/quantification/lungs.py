@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from msdnet.config import Preprocessing
-from msdnet.morphology import box_around, dilate, disk, erode, fill_holes
+from msdnet.morphology import box_around, count_labels, depth, dilate, disk, erode, fill_holes, label_pieces
 from msdnet.prediction.field_of_view import COARSE_MM, find_lungs
 from msdnet.quantification.airway import find_airway, find_carina
 from msdnet.threads import map_in_threads
@@ -177,9 +177,9 @@ def _separate(lung: Array, middle: float, column_mm: float) -> Array:
 
 def _sides_of(lung: Array, middle: float, column_mm: float) -> Array:
     """As `_separate`, where there is lung."""
-    pieces, _ = ndimage.label(lung)
+    pieces, count = label_pieces(lung)
     sides = np.zeros(lung.shape, dtype=np.uint8)
-    sizes = np.bincount(pieces.ravel())
+    sizes = count_labels(pieces, count)
     sizes[0] = 0
     columns = np.arange(lung.shape[2])
     across = pieces == int(np.argmax(sizes))
@@ -196,7 +196,7 @@ def _sides_of(lung: Array, middle: float, column_mm: float) -> Array:
             order = (RIGHT, LEFT) if centres[0] < centres[1] else (LEFT, RIGHT)
             sides[halves == 1], sides[halves == 2] = order
             rest = lung & ~across
-    pieces, _ = ndimage.label(rest)
+    pieces, _ = label_pieces(rest)
     for number, place in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[place] == number
         column = place[2].start + float(np.nonzero(piece)[2].mean())
@@ -206,21 +206,21 @@ def _sides_of(lung: Array, middle: float, column_mm: float) -> Array:
 
 def _part(piece: Array) -> Array | None:
     """One connected piece as two, 1 and 2, cut where it is thinnest; None where it has no two parts of some size."""
-    depth = ndimage.distance_transform_edt(piece)
+    inner = depth(piece)
     total = piece.sum()
-    for erosion in np.linspace(1.0, 0.6 * depth.max(), 12):
-        seeds, count = ndimage.label(depth > erosion)
+    for erosion in np.linspace(1.0, 0.6 * float(inner.max()), 12):
+        seeds, count = label_pieces(inner > erosion)
         if count < 2:
             continue
-        sizes = np.bincount(seeds.ravel())
+        sizes = count_labels(seeds, count)
         sizes[0] = 0
         largest = np.argsort(sizes)[-2:]
-        inner = min(float(depth[seeds == label].max()) for label in largest)
-        if sizes[largest].min() >= 0.05 * total and erosion < NECK * inner:
+        thinner = min(float(inner[seeds == label].max()) for label in largest)
+        if sizes[largest].min() >= 0.05 * total and erosion < NECK * thinner:
             markers = np.zeros(piece.shape, dtype=np.int32)
             for number, label in enumerate(largest, start=1):
                 markers[seeds == label] = number
-            return np.asarray(watershed(-depth, markers, mask=piece))
+            return np.asarray(watershed(-inner, markers, mask=piece))
     return None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from msdnet.labels import LUNG_PARTS
 from msdnet.quantification.lungs import LEFT, RIGHT
-from msdnet.quantification.zones import CENTRAL, LEVELS, LOWER, MIDDLE, OUTSIDE, PERIPHERAL, UPPER, Zones
+from msdnet.quantification.zones import CENTRAL, LEVELS, LOWER, MIDDLE, OUTSIDE, PERIPHERAL, UPPER, Shells, Zones
 
 Array = np.ndarray[Any, Any]
 
@@ -90,16 +90,16 @@ def lobe_regions() -> Iterator[Region]:
         yield Region(name, (number,), (OUTSIDE,))
 
 
-def count_regions(hu: Array, labels: Array, sides: Array, shells: Array, num_labels: int) -> RegionCounts:
+def count_regions(hu: Array, labels: Array, sides: Array, shells: Shells | None, num_labels: int) -> RegionCounts:
     """The counts of a whole scan, one slice at a time.
 
-    Shapes: hu, labels, sides and shells (S, H, W).
+    Shapes: hu, labels and sides (S, H, W).
 
     Args:
         hu: In Hounsfield units.
         labels: Lesions, 0 to num_labels - 1.
         sides: Right and left lung; or the lobes, 0 outside.
-        shells: Peripheral and central; or `OUTSIDE` everywhere.
+        shells: Of the lungs; without them, all counts as outside of any shell.
         num_labels: Classes and background.
     """
     shape = (1 + max(LEFT, int(sides.max(initial=0))), 3, num_labels)
@@ -108,7 +108,8 @@ def count_regions(hu: Array, labels: Array, sides: Array, shells: Array, num_lab
         chosen = (sides[index] > 0) | (labels[index] > 0)
         if not chosen.any():
             continue
-        code = (sides[index][chosen].astype(np.intp) * 3 + shells[index][chosen]) * num_labels + labels[index][chosen]
+        shell = OUTSIDE if shells is None else shells.plane(index, sides[index])[chosen]
+        code = (sides[index][chosen].astype(np.intp) * 3 + shell) * num_labels + labels[index][chosen]
         values = hu[index][chosen].astype(np.float64)
         mass = (np.maximum(values, AIR_HU) - AIR_HU) / 1000.0
         for total, weights in zip(sums, (None, values, values**2, values > DENSE_HU, mass), strict=True):

@@ -39,7 +39,7 @@ class ScanLungs:
         measures: Their figures; None where there are none.
         sides: Right and left lung on the scan's own grid; None where there are none.
         parts: Makes each of their parts on that grid, by its key in `LUNG_PARTS`: shells, thirds or zones, and lobes,
-            where these are known. Some are made when asked for, since each takes as much memory as the labels.
+            where these are known. Made when asked for, since each takes as much memory as the labels.
         absent: Why there are none: "grey", "orientation", "spacing" or "not_found"; empty where there are some.
         given: The scheme of the mask that was given; empty where the lungs were found.
     """
@@ -143,8 +143,8 @@ def measure_scan_lungs(scan: Scan, labels: Array, schema: LabelSchema, given: Gi
         lobes=lobes,
         shells=shells,
     )
-    sides, levels, numbered = lungs.sides, measures.levels, number_shells(lungs.sides, shells)
-    parts: dict[str, Callable[[], Array]] = {"shell": lambda: from_canonical(numbered, scan)}
+    sides, levels = lungs.sides, measures.levels
+    parts: dict[str, Callable[[], Array]] = {"shell": lambda: from_canonical(number_shells(sides, shells), scan)}
     if levels is not None:
         parts[measures.levels_kind] = lambda: from_canonical(number_levels(sides, levels), scan)
     if lobes is not None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from msdnet.errors import OptionError
-from msdnet.morphology import box_around, convex_hull
+from msdnet.morphology import at_pixels, box_around, convex_hull, depth
 from msdnet.prediction.field_of_view import COARSE_MM
 from msdnet.quantification.lungs import LEFT, RIGHT
 from msdnet.threads import map_in_threads
@@ -19,9 +17,6 @@ Array = np.ndarray[Any, Any]
 
 PERIPHERAL_MM = 20.0
 """What lies nearer to the chest wall is peripheral."""
-
-BLOCK = 32
-"""Distances are found on so many slices at a time."""
 
 OUTSIDE, PERIPHERAL, CENTRAL = 0, 1, 2
 LOWER, MIDDLE, UPPER = 0, 1, 2
@@ -38,6 +33,33 @@ class Zones:
     """
 
     level: Array
+
+
+@dataclass(frozen=True)
+class Shells:
+    """What of the lungs lies near the chest wall; coarse, since a mask as fine as the scan is large.
+
+    Attributes:
+        near_wall: Bool, a pixel for each block of step x step in each slice of the box.
+        box: Slices, rows and columns of the scan.
+        step: Pixels of the scan.
+    """
+
+    near_wall: Array
+    box: tuple[slice, slice, slice]
+    step: int
+
+    def plane(self, index: int, sides: Array) -> Array:
+        """`PERIPHERAL` and `CENTRAL` in the lungs of one slice, `OUTSIDE` elsewhere; sides (H, W) -> uint8."""
+        shells = np.where(sides > 0, np.uint8(CENTRAL), np.uint8(OUTSIDE))
+        slices, rows, columns = self.box
+        if slices.start <= index < slices.stop:
+            part = shells[rows, columns]
+            near = self.near_wall[index - slices.start]
+            part[at_pixels(near, self.step, (slice(0, part.shape[0]), slice(0, part.shape[1]))) & (part > 0)] = (
+                PERIPHERAL
+            )
+        return shells
 
 
 def find_thirds(sides: Array) -> Zones:
@@ -83,12 +105,12 @@ def number_levels(sides: Array, zones: Zones) -> Array:
     return numbers
 
 
-def number_shells(sides: Array, shells: Array) -> Array:
+def number_shells(sides: Array, shells: Shells) -> Array:
     """Their numbers in `LUNG_PARTS`: 1 and 2 periphery and centre of the right lung, 3 and 4 of the left; as sides."""
     numbers = np.zeros_like(sides)
-    for plane, side, shell in zip(numbers, sides, shells, strict=True):  # one slice after another, for memory
+    for index, (plane, side) in enumerate(zip(numbers, sides, strict=True)):  # slice after slice, for memory
         lung = side > 0
-        plane[lung] = 2 * (side[lung] - RIGHT) + shell[lung]
+        plane[lung] = 2 * (side[lung] - RIGHT) + shells.plane(index, side)[lung]
     return numbers
 
 
@@ -97,55 +119,22 @@ def _shown(sides: Array) -> list[Array]:
     return [np.flatnonzero([(plane == side).any() for plane in sides]) for side in (RIGHT, LEFT)]
 
 
-def find_shells(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
-    """`PERIPHERAL` within `PERIPHERAL_MM` of the chest wall, `CENTRAL` deeper in the lungs, `OUTSIDE` elsewhere.
+def find_shells(sides: Array, spacing_mm: tuple[float, float, float]) -> Shells:
+    """Where the lungs are within `PERIPHERAL_MM` of the chest wall.
 
     The distance is to the hull of both lungs on each slice, so that neither mediastinum nor diaphragm counts as wall.
 
-    Shapes: sides (S, H, W) uint8 -> (S, H, W) uint8.
+    Shapes: sides (S, H, W) uint8.
     """
-    shells = np.zeros(sides.shape, dtype=np.uint8)
-    if sides.any():
-        place = _around(sides > 0)
-        shells[place] = _shells_of(sides[place], spacing_mm)
-    return shells
-
-
-def _shells_of(sides: Array, spacing_mm: tuple[float, float, float]) -> Array:
     step = max(1, round(COARSE_MM / min(spacing_mm[1:])))
-    coarse = sides[:, ::step, ::step] > 0
-    hulls = np.stack(map_in_threads(convex_hull, coarse))
-    coarse_mm = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
+    box = _around(sides)
+    hulls = np.stack(map_in_threads(convex_hull, sides[box][:, ::step, ::step] > 0))
     padded = np.pad(hulls, ((0, 0), (1, 1), (1, 1)))  # what the picture cuts off counts as wall; the scan's ends do not
-    near_wall = _near_outside(padded, coarse_mm, PERIPHERAL_MM)[:, 1:-1, 1:-1]
-    shells = np.where(near_wall, np.uint8(PERIPHERAL), np.uint8(CENTRAL))
-    full = shells.repeat(step, axis=1).repeat(step, axis=2)[:, : sides.shape[1], : sides.shape[2]]
-    return np.where(sides > 0, full, np.uint8(OUTSIDE))
+    coarse_mm = (spacing_mm[0], spacing_mm[1] * step, spacing_mm[2] * step)
+    return Shells(depth(padded, coarse_mm)[:, 1:-1, 1:-1] <= PERIPHERAL_MM, box, step)
 
 
-def _near_outside(mask: Array, spacing_mm: tuple[float, float, float], mm: float) -> Array:
-    """What is no further than so many millimetres from what is not set; (S, H, W) bool.
-
-    Slice by slice, since distances in a volume take 48 bytes a voxel while they are found: what lies near the wall of a
-    slice is near it on the slices beside it, too, within the less the further these are. No slice may be set all over.
-    """
-    slice_mm, pixel_mm = spacing_mm[0], spacing_mm[1:]
-    near = np.zeros_like(mask)
-    for first in range(0, len(mask), BLOCK):
-        planes = mask[first : first + BLOCK]
-        for index, depth in enumerate(map_in_threads(partial(_depth, pixel_mm=pixel_mm), planes), start=first):
-            for away in range(int(mm / slice_mm) + 1):
-                within = depth <= np.sqrt(mm**2 - (away * slice_mm) ** 2)
-                for other in {index - away, index + away} & set(range(len(mask))):
-                    near[other] |= within
-    return near
-
-
-def _depth(plane: Array, pixel_mm: tuple[float, float]) -> Array:
-    return np.asarray(ndimage.distance_transform_edt(plane, sampling=pixel_mm))
-
-
-def _around(mask: Array) -> tuple[slice, ...]:
+def _around(mask: Array) -> tuple[slice, slice, slice]:
     """The box around what is set, with a slice more at either end, since there the body goes on."""
-    slices, *plane = box_around(mask)
-    return slice(max(0, slices.start - 1), slices.stop + 1), *plane
+    slices, rows, columns = box_around(mask)
+    return slice(max(0, slices.start - 1), min(slices.stop + 1, len(mask))), rows, columns

@@ -49,7 +49,7 @@ def draw_front_views(segmentation: Segmentation, path: Path) -> None:
     slice_mm, row_mm, column_mm = (float(mm) for mm in volume.spacing)
     columns = _columns_of_body(volume.array, scan.intensity == "HU")
     voxels, labels = volume.array[:, :, columns], labels[:, :, columns]
-    areas = (labels > 0).sum(axis=(0, 2))
+    areas = np.sum([(plane > 0).sum(axis=1) for plane in labels], axis=0)
     plane = int(np.argmax(areas)) if areas.any() else labels.shape[1] // 2
 
     height_px = _WIDTH_PX * (labels.shape[0] * slice_mm) / (labels.shape[2] * column_mm)
@@ -88,7 +88,7 @@ def _show(axes: Axes, picture: Array, low: float, high: float) -> None:
 def _show_thickness(axes: Axes, labels: Array, row_mm: float, schema: LabelSchema) -> None:
     """Each class's thickness along the view as the strength of its colour."""
     for lesion in schema.classes:
-        thickness_mm = (labels == lesion.index).sum(axis=1) * row_mm
+        thickness_mm = np.stack([(plane == lesion.index).sum(axis=0) for plane in labels]) * row_mm
         fill = np.zeros((*thickness_mm.shape, 4), np.float32)
         fill[..., :3] = np.array(lesion.colour) / 255
         fill[..., 3] = np.sqrt(np.clip(thickness_mm / _OPAQUE_MM, 0, 1)) * 0.85
