@@ -393,3 +393,32 @@ def test_a_scan_of_nobody_cannot_be_identified(nifti, tmp_path):
     with pytest.raises(OptionError, match="leave out --identify"):
         segment_study(scan_of(nifti), tmp_path / "out", segmenter, identify=True)
     assert segmenter.num_calls == 0
+
+
+def test_a_scan_that_needs_more_memory_than_it_may_take_is_refused_before_it_is_segmented(nifti, tmp_path) -> None:
+    segmenter = FakeSegmenter()
+    [scan_input] = find_scans([nifti])
+    with pytest.raises(
+        ScanError, match=r"9 x 22 x 24 voxels, about (.|\n)*at most 0\.10 GB(.|\n)*--memory \d"
+    ) as caught:
+        segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=0.1)
+    assert segmenter.num_calls == 0
+    assert not (tmp_path / "out").exists()
+    enough = float(str(caught.value).rsplit("--memory ", 1)[1])
+    segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=enough + 1)  # what others of this process took
+    record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+    assert record["expected_memory_mb"] > 260
+
+
+def test_without_a_limit_it_is_refused_where_the_machine_has_less(nifti, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(study, "held_memory_mb", lambda: 1000)
+    monkeypatch.setattr(study, "free_memory_mb", lambda: 200)
+    [scan_input] = find_scans([nifti])
+    with pytest.raises(ScanError, match=r"about 1\.26 GB(.|\n)*at most 1\.20 GB, which can be had on this machine now"):
+        segment_study(scan_input, tmp_path / "out", FakeSegmenter())
+    monkeypatch.setattr(study, "free_memory_mb", lambda: 261)
+    segment_study(scan_input, tmp_path / "out", FakeSegmenter())
+    monkeypatch.setattr(study, "held_memory_mb", lambda: None)
+    monkeypatch.setattr(study, "free_memory_mb", lambda: None)
+    result = segment_study(scan_input, tmp_path / "out", FakeSegmenter(), memory_gb=0.1)
+    assert json.loads((result.folder / "run.json").read_text(encoding="utf-8"))["expected_memory_mb"] is None

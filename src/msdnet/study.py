@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msdnet.errors import ScanError
 from msdnet.files import file_sha256
 from msdnet.labels import ANY_LESION
+from msdnet.memory import free_memory_mb, held_memory_mb
 from msdnet.quantification import (
     GivenLungs,
     LesionMeasure,
@@ -48,6 +50,12 @@ if TYPE_CHECKING:
     from msdnet.prediction import Segmentation, Segmenter
 
 Progress = Callable[[str, float], None]
+FIXED_MB, BYTES_PER_VOXEL = 260, 4.8
+"""What a study takes at the most once its scan is read: libraries and pictures; labels, lungs and their segmentations.
+
+A little more than was measured at 100, 300 and 1,000 slices of 512 x 512 (docs/benchmarks.md).
+"""
+
 _SHARES = {"read": 0.10, "segment": 0.65, "write": 0.10, "measure": 0.10, "report": 0.05}
 
 
@@ -91,6 +99,7 @@ def segment_study(
     identify: bool = False,
     in_subfolder: bool = False,
     given_lungs: GivenLungs | None = None,
+    memory_gb: float | None = None,
     progress: Progress | None = None,
 ) -> StudyResult:
     """Segments one scan and writes its result folder.
@@ -109,11 +118,12 @@ def segment_study(
         dicom_pdf: Write the PDF as DICOM, too, where there are both.
         given_lungs: A mask of the lungs from elsewhere, and the levels of the anatomical zones.
         identify: Name patient and study in report and PDF; without it no file but DICOM does.
+        memory_gb: The most memory that may be taken in all (10^9 bytes); by default what the machine has free.
         in_subfolder: Write into `out/<the input's name without patient data>`, as for one of several inputs.
         progress: Called with the stage and the share of the whole that is done, 0 to 1.
 
     Raises:
-        ScanError: if the scan cannot be read.
+        ScanError: if the scan cannot be read, or needs more memory than it may take.
         OptionError: if `out` cannot be used, there are no such levels of zones, or nobody whom the report could name.
         SchemaError: if the mask of the lungs is not of its scheme.
         OutputError: if what was written is not what was predicted, or cannot be written.
@@ -123,6 +133,7 @@ def segment_study(
         check_out(out)
     clock.enter("read")
     scan = read_scan(scan_input, window=window, grey=grey)
+    expected_mb = _check_memory(scan, memory_gb)
     name = public_name(scan)
     folder = out / name if in_subfolder else out
     check_out(folder)
@@ -146,7 +157,13 @@ def segment_study(
     }
     with replaced_folder(folder) as unfinished:
         measures, notes, files = _write(
-            segmentation, unfinished, clock, given_lungs, options=options, identity=identity
+            segmentation,
+            unfinished,
+            clock,
+            given_lungs,
+            options=options,
+            identity=identity,
+            expected_memory_mb=expected_mb,
         )
     clock.finish()
     titles = tuple(c.title for c in segmentation.schema.classes)
@@ -162,6 +179,7 @@ def _write(
     *,
     options: Mapping[str, object],
     identity: Sequence[tuple[str, str]],
+    expected_memory_mb: int | None,
 ) -> tuple[list[LesionMeasure], tuple[str, ...], dict[str, str]]:
     scan, schema = segmentation.scan, segmentation.schema
     clock.enter("write")
@@ -240,8 +258,34 @@ def _write(
         absences=absences,
         acquisition=acquisition if scan.source.kind == "dicom" else None,
         subject=None if options["anonymous"] else identify_subject(scan),
+        expected_memory_mb=expected_memory_mb,
     )
     return measures, notes, files
+
+
+def _check_memory(scan: Scan, most_gb: float | None) -> int | None:
+    """The most memory that the study will take in all, MB; None where the system does not tell what is held.
+
+    Raises:
+        ScanError: if that is more than may be taken.
+    """
+    held = held_memory_mb()
+    if held is None:
+        return None
+    expected = held + FIXED_MB + round(BYTES_PER_VOXEL * scan.voxels.size / 1e6)
+    free = free_memory_mb()
+    allowed = 1000 * most_gb if most_gb is not None else None if free is None else held + free
+    if allowed is not None and expected > allowed:
+        size = " x ".join(str(n) for n in to_canonical(scan).shape)
+        may = "may be taken" if most_gb is not None else "can be had on this machine now"
+        raise ScanError(
+            "the scan needs more memory than there is",
+            got=f"{size} voxels, about {expected / 1000:.2f} GB in all",
+            expected=f"at most {allowed / 1000:.2f} GB, which {may}",
+            do="close other programs, segment it on a machine with more memory, or try it all the same with "
+            f"--memory {expected / 1000 + 0.05:.1f}",
+        )
+    return expected
 
 
 def _notes(

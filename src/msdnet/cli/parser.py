@@ -65,6 +65,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--zone-slices", metavar="CARINA,VEINS", type=values.slices,
         help="slices of carina and inferior pulmonary veins, as the report numbers them, for the anatomical zones",
     )  # fmt: skip
+    child.add_argument(
+        "--memory", metavar="GB", type=values.gigabytes,
+        help="the most memory to take in all; a scan that needs more is refused. Default: what is free (on Linux)",
+    )  # fmt: skip
     child.add_argument("--dicom-pdf", action="store_true", help="write the PDF as DICOM, too, for DICOM input")
     named = child.add_mutually_exclusive_group()
     named.add_argument("--anonymous", action="store_true", help="write no DICOM, which would carry the patient's data")

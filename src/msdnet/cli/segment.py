@@ -127,6 +127,7 @@ def _segment_all(
                 dicom_pdf=arguments.dicom_pdf,
                 identify=arguments.identify,
                 given_lungs=given,
+                memory_gb=arguments.memory,
                 in_subfolder=len(scan_inputs) > 1,
                 progress=tell,
             )

@@ -25,6 +25,21 @@ def window(text: str) -> tuple[float, float]:
     )
 
 
+def gigabytes(text: str) -> float:
+    """A number above 0."""
+    try:
+        if 0 < float(text) < math.inf:
+            return float(text)
+    except ValueError:
+        pass
+    raise OptionError(
+        "the memory cannot be used",
+        got=f"--memory {text}",
+        expected="a number above 0, in GB (10^9 bytes)",
+        do="for instance --memory 4",
+    )
+
+
 def slices(text: str) -> tuple[int, int]:
     """CARINA,VEINS: two slice numbers from the feet."""
     try:

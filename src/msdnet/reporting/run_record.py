@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import platform
-import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from msdnet import __version__
 from msdnet.files import RUN_RECORD, TOOL
+from msdnet.memory import peak_memory_mb
 from msdnet.reporting.privacy import without_patient_data
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ def write_run_record(
     absences: Mapping[str, str] | None = None,
     acquisition: Acquisition | None = None,
     subject: Subject | None = None,
+    expected_memory_mb: int | None = None,
 ) -> None:
     """Writes run.json, which also marks the folder as a whole result of msdnet.
 
@@ -54,6 +54,7 @@ def write_run_record(
         notes: Findings, as in the report.
         acquisition: How the series was taken.
         subject: Who was scanned and when, as the site alone can tell.
+        expected_memory_mb: What was said in advance.
         absences: Role of each file that could not be written -> why; empty for one that was.
     """
     from msdnet.slices import to_canonical  # imports torch, which reading a record does not need
@@ -81,6 +82,7 @@ def write_run_record(
         "engine": dataclasses.asdict(segmentation.engine),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "network_seconds": round(segmentation.network_seconds, 3),
+        "expected_memory_mb": expected_memory_mb,
         "peak_memory_mb": peak_memory_mb(),
         "skipped_slices": list(segmentation.skipped_slices),
         "discarded_voxels": segmentation.discarded_voxels,
@@ -105,22 +107,6 @@ def software(libraries: Sequence[str]) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "libraries": {name: _version_of(name) for name in libraries},
     }
-
-
-def peak_memory_mb() -> int | None:
-    """The most memory this process has held so far, in MB (10^6 bytes); None where the system does not say.
-
-    On Linux as /proc has it: what getrusage tells there may be the peak of the process that started this one.
-    """
-    with contextlib.suppress(OSError, StopIteration, ValueError):
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return round(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6)
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
 
 
 def _libraries_of_engine(segmentation: Segmentation) -> tuple[str, ...]:

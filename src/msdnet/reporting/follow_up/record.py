@@ -9,8 +9,9 @@ from typing import Any
 
 from msdnet import __version__
 from msdnet.files import RUN_RECORD, TOOL, file_sha256
+from msdnet.memory import peak_memory_mb
 from msdnet.quantification.follow_up import Timepoint, settings_of_comparisons
-from msdnet.reporting.run_record import peak_memory_mb, software
+from msdnet.reporting.run_record import software
 
 _LIBRARIES = ("SimpleITK", "numpy", "scipy", "nibabel", "matplotlib", "weasyprint")
 

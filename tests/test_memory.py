@@ -1,0 +1,84 @@
+"""Memory as a system tells it: a machine alone, containers and jobs with limits, and systems that tell nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from msdnet.memory import free_memory_mb, held_memory_mb, peak_memory_mb
+
+MB = 1_000_000
+
+
+def _write(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def machine(tmp_path) -> Path:
+    """8 GB free, no limits."""
+    _write(
+        tmp_path, proc__meminfo="MemTotal: 16000000 kB\nMemAvailable:    8000000 kB\n", proc__self__cgroup="0::/a/b\n"
+    )
+    return tmp_path
+
+
+def _group(root: Path, place: str, limit: str, used: int, files: int, *, version: int = 2) -> None:
+    names = ("memory.max", "memory.current", "file") if version == 2 else (
+        "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"
+    )  # fmt: skip
+    folder = root / "sys/fs/cgroup" / ("" if version == 2 else "memory") / place
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / names[0]).write_text(f"{limit}\n", encoding="utf-8")
+    (folder / names[1]).write_text(f"{used}\n", encoding="utf-8")
+    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {files}\nfile_mapped 7\n", encoding="utf-8")
+
+
+def test_what_is_held_grows_with_an_array_and_the_peak_stays():
+    if held_memory_mb() is None:
+        pytest.skip("the system does not tell what a process holds")
+    before = held_memory_mb()
+    array = np.ones(400 * MB // 8)
+    assert held_memory_mb() - before == pytest.approx(400, abs=40)
+    del array
+    assert held_memory_mb() - before < 100
+    assert peak_memory_mb() >= before + 350
+
+
+def test_a_machine_without_limits_has_what_it_has_left(machine):
+    assert free_memory_mb(machine) == 8192
+    _group(machine, "a/b", "max", 100 * MB, 0)
+    assert free_memory_mb(machine) == 8192
+
+
+def test_the_tightest_limit_counts_and_files_in_memory_are_free(machine):
+    _group(machine, "a/b", str(4000 * MB), 1500 * MB, 500 * MB)
+    assert free_memory_mb(machine) == 3000
+    _group(machine, "a", str(2000 * MB), 1600 * MB, 100 * MB)
+    assert free_memory_mb(machine) == 500
+    _group(machine, "a", str(1000 * MB), 1600 * MB, 100 * MB)
+    assert free_memory_mb(machine) == 0
+
+
+def test_a_container_sees_its_own_limit_as_the_topmost(machine):
+    _group(machine, "", str(2000 * MB), 1500 * MB, 0)
+    assert free_memory_mb(machine) == 500
+
+
+def test_limits_of_the_first_version_count_too(machine):
+    (machine / "proc/self/cgroup").write_text("5:cpuset:/x\n4:cpu,memory:/slurm/job\n", encoding="utf-8")
+    _group(machine, "slurm/job", str(3000 * MB), 1000 * MB, 200 * MB, version=1)
+    _group(machine, "", "9223372036854771712", 9000 * MB, 0, version=1)
+    assert free_memory_mb(machine) == 2200
+
+
+def test_nothing_is_said_where_the_system_says_nothing(tmp_path):
+    assert held_memory_mb(tmp_path) is None
+    assert free_memory_mb(tmp_path) is None
+    _write(tmp_path, proc__meminfo="MemTotal: 16000000 kB\n")
+    assert free_memory_mb(tmp_path) is None
