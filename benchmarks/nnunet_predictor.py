@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 START = time.perf_counter()
@@ -50,6 +51,7 @@ def predict(volume: str, mirroring: str, out: str) -> None:
     lines = Path("/proc/self/status").read_text().splitlines()
     peak = int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6
     facts = {"seconds": time.perf_counter() - START, "peak_mb": peak, "patch": configuration.patch_size}
+    facts["versions"] = {name: version(name) for name in ("nnunetv2", "torch", "numpy")}
     Path(out).write_text(json.dumps(facts))
 
 

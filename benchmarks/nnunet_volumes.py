@@ -59,7 +59,8 @@ def time_msdnet(out: Path, slices: int) -> None:
     subprocess.run([*command, "-o", str(out / f"msdnet-{slices}"), "--quiet"], check=True)
     seconds = time.perf_counter() - start
     record = json.loads((out / f"msdnet-{slices}" / "run.json").read_text(encoding="utf-8"))
-    facts = {"seconds": seconds, "peak_mb": record["peak_memory_mb"]}
+    versions = {"msdnet": record["version"], "torch": record["libraries"]["torch"]}
+    facts = {"seconds": seconds, "peak_mb": record["peak_memory_mb"], "versions": versions}
     (out / f"msdnet-{slices}.json").write_text(json.dumps(facts), encoding="utf-8")
 
 
@@ -74,13 +75,16 @@ def write_table(out: Path, small: int, large: int) -> None:
         "|---|--:|--:|--:|--:|--:|",
     ]
     ours = None
+    versions = []
     for title, pattern in rows.items():
         few, many = (json.loads((out / f"{pattern.format(n)}.json").read_text()) for n in (small, large))
+        versions.append(", ".join(f"{name} {number}" for name, number in many["versions"].items()))
         added = (many["seconds"] - few["seconds"]) / (large - small)
         memory = (many["peak_mb"] - few["peak_mb"]) / (large - small)
         ours = ours or added
         seconds = f"{few['seconds']:.1f} | {many['seconds']:.1f} | {added:.2f} | {added / ours:.1f}"
         lines.append(f"| {title} | {seconds} | {memory:.1f} |")
+    lines += ["", f"Versions: {'; '.join(dict.fromkeys(versions))}."]
     (out / "nnunet.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

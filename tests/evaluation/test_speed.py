@@ -54,6 +54,12 @@ def test_the_page_has_every_part_and_the_plot_is_there(folder: Path) -> None:
     assert (folder / "benchmark.png").stat().st_size > 1_000
 
 
+def test_a_study_may_have_another_network_with_random_weights() -> None:
+    study = time_study(4, 96, contender=OURS, device="cpu")
+    assert (study.network, study.num_slices) == (OURS.title, 4)
+    assert 0 < study.network_seconds < study.seconds
+
+
 @pytest.mark.slow
 def test_a_study_states_its_stages_its_network_and_its_memory() -> None:
     study = time_study(4, 96, device="cpu")
@@ -65,7 +71,8 @@ def test_a_study_states_its_stages_its_network_and_its_memory() -> None:
 
 def test_the_parts_of_a_network_hold_all_of_its_operations() -> None:
     network = build_network("msdnet", num_classes=3, **OURS.arguments).eval()
-    stages = time_stages(network, torch.device("cpu"), "f32", size=64, batch=2, repeats=1)
+    stages = time_stages(OURS, torch.device("cpu"), "f32", size=64, batch=2, repeats=1)
+    assert {stage.network for stage in stages} == {OURS.title}
     assert [stage.name for stage in stages][:4] == ["encoder", "PCB-4", "CAB-4", "RRB-4"]
     folded = fold(network)  # which runs it once, too
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
@@ -75,8 +82,9 @@ def test_the_parts_of_a_network_hold_all_of_its_operations() -> None:
 
 
 def test_a_network_that_is_not_among_them_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["bench", "-o", str(tmp_path / "out"), "--network", "nnU-Net"]) == 2
-    assert OURS.title in capsys.readouterr().err
+    for option in ("--network", "--study-network"):
+        assert cli.main(["bench", "-o", str(tmp_path / "out"), option, "nnU-Net"]) == 2
+        assert OURS.title in capsys.readouterr().err
 
 
 def test_studies_without_slices_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

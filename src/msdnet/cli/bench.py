@@ -19,26 +19,27 @@ def bench(arguments: argparse.Namespace) -> int:
     check_writable(arguments.out)
 
     from msdnet.evaluation import speed
-    from msdnet.networks import build_network
     from msdnet.prediction.device import choose_device
     from msdnet.prediction.engines.processor import read_processor
 
     contenders = [c for c in speed.CONTENDERS if not arguments.network or c.title in arguments.network]
-    if len(contenders) < len(set(arguments.network)):
+    of_studies = [None, *(c for c in speed.CONTENDERS if c.title in arguments.study_network)]
+    named = {*arguments.network, *arguments.study_network}
+    if not named <= {c.title for c in speed.CONTENDERS}:
         raise OptionError(
             "the benchmark has no such network",
-            got=", ".join(arguments.network),
+            got=", ".join(sorted(named)),
             expected="; ".join(c.title for c in speed.CONTENDERS),
             do="name one of these, in quotes",
         )
     device = choose_device(arguments.device)
     precisions = ("f32", "bf16") if read_processor(device).has_bf16 else ("f32",)
     how = {"size": arguments.size, "batch": arguments.batch, "repeats": arguments.repeats}
-    first = contenders[0]
+    ours = [c for c in contenders if c.network == "msdnet"]
     names = ("msdnet", "torch", "openvino", "onnxruntime")
     settings = dict(how)
-    if first.network == "msdnet":
-        settings |= {"stages of": first.title, "stages in": precisions[-1]}
+    if ours:
+        settings["stages in"] = precisions[-1]
     settings |= {name: version(name) for name in names if _is_installed(name)}
     timings: list[speed.Timing] = []
     stages: list[speed.StageTiming] = []
@@ -46,7 +47,8 @@ def bench(arguments: argparse.Namespace) -> int:
     left_out: list[str] = []
     # after each step, so that what is done is kept
     write = functools.partial(speed.write_benchmark, arguments.out, left_out=left_out)
-    steps = len(contenders) + 1 + len(arguments.slices)
+    sizes = [(contender, num_slices) for contender in of_studies for num_slices in arguments.slices]
+    steps = len(contenders) + len(ours) + len(sizes)
     with progress_bar(steps, quiet=arguments.quiet) as advance:
         advance("The machine", 0)
         machine = speed.read_machine(device, precisions)
@@ -54,13 +56,14 @@ def bench(arguments: argparse.Namespace) -> int:
             advance(contender.title, done)
             timings += speed.time_contender(contender, device, **how, leave_out=left_out.append)
             write(machine, settings, timings, stages, studies)
-        advance(f"Parts of {first.title}", len(contenders))
-        if first.network == "msdnet":
-            network = build_network("msdnet", num_classes=3, **first.arguments).eval()
-            stages = speed.time_stages(network, device, precisions[-1], **how)
-        for done, num_slices in enumerate(arguments.slices, start=len(contenders) + 1):
+        for done, contender in enumerate(ours, start=len(contenders)):
+            advance(f"Parts of {contender.title}", done)
+            stages += speed.time_stages(contender, device, precisions[-1], **how)
+        for done, (of_study, num_slices) in enumerate(sizes, start=len(contenders) + len(ours)):
             advance(f"A study of {num_slices} slices", done)
-            studies.append(speed.time_study(num_slices, arguments.study_size, device=arguments.device))
+            studies.append(
+                speed.time_study(num_slices, arguments.study_size, contender=of_study, device=arguments.device)
+            )
             write(machine, settings, timings, stages, studies)
         write(machine, settings, timings, stages, studies)
         advance("Done", steps)

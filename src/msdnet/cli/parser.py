@@ -132,6 +132,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--slices", metavar="N,N", type=values.counts, default=(10, 100), help="sizes of whole studies; default: 10,100"
     )
     child.add_argument(
+        "--study-network", metavar="TITLE", action="append", default=[],
+        help="studies with this network, too, with random weights; may be repeated",
+    )  # fmt: skip
+    child.add_argument(
         "--study-size",
         metavar="N",
         type=values.whole_number("--study-size"),

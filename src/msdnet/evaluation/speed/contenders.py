@@ -99,9 +99,7 @@ def time_contender(
         leave_out: Called with what is left out, and why.
     """
     settings = Preprocessing(size=size)
-    torch.manual_seed(0)
-    network = build_network(contender.network, num_classes=NUM_CLASSES, **contender.arguments)
-    network.eval().requires_grad_(False)
+    network = make_network(contender)
     parameters = sum(p.numel() for p in network.parameters())
     images = torch.randn(batch, 1, size, size, generator=torch.Generator().manual_seed(0)).to(device)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
@@ -120,6 +118,13 @@ def time_contender(
                 leave_out(f"{contender.title} in {engine} {precision}: {str(error).splitlines()[0]}")
                 continue
             yield Timing(*facts, engine, precision, *_time(compute, images, repeats))
+
+
+def make_network(contender: Contender) -> nn.Module:
+    """The network with random weights, in evaluation mode."""
+    torch.manual_seed(0)
+    network = build_network(contender.network, num_classes=NUM_CLASSES, **contender.arguments)
+    return network.eval().requires_grad_(False)
 
 
 def _plain(network: nn.Module) -> Callable[[Tensor], Tensor]:

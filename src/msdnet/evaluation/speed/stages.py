@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from msdnet.evaluation.speed.contenders import Contender, make_network
 from msdnet.networks.folding import fold
 
 
@@ -19,12 +20,14 @@ class StageTiming:
     """One part of the network.
 
     Attributes:
+        network: The network's title.
         name: "encoder", "PCB-1" to "PCB-4", "CAB-1", "RRB-1", ..., "head".
         ms: Of one slice, the fastest of the repeats.
         gflop: Floating point operations of one slice, in 10^9; a multiply-add is two.
         megabytes: What one slice reads and writes at the least: inputs, outputs, and weights once for the batch, 10^6.
     """
 
+    network: str
     name: str
     ms: float
     gflop: float
@@ -32,18 +35,19 @@ class StageTiming:
 
 
 def time_stages(
-    network: nn.Module, device: torch.device, precision: str, *, size: int, batch: int, repeats: int
+    contender: Contender, device: torch.device, precision: str, *, size: int, batch: int, repeats: int
 ) -> list[StageTiming]:
     """The parts of the folded network in torch, in the order in which they run.
 
     Args:
-        network: MSD-Net, in evaluation mode.
+        contender: An MSD-Net.
         device: Where it computes.
         precision: "f32" or "bf16".
         size: Rows and columns of a slice.
         batch: Slices at a time.
         repeats: Timed passes.
     """
+    network = make_network(contender)
     folded: Any = fold(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts: dict[str, nn.Module] = {"encoder": folded.encoder}
     for stage in (4, 3, 2, 1):
@@ -86,7 +90,9 @@ def time_stages(
             folded(images)
     for hook in hooks:
         hook.remove()
-    return [StageTiming(name, 1000 * min(took[name]) / batch, flops[name], moved[name]) for name in parts]
+    return [
+        StageTiming(contender.title, name, 1000 * min(took[name]) / batch, flops[name], moved[name]) for name in parts
+    ]
 
 
 def _count(network: nn.Module, parts: dict[str, nn.Module], image: Tensor) -> dict[str, float]:

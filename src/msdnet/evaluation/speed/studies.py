@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,6 +14,10 @@ from pathlib import Path
 
 from msdnet.data.phantom import make_phantom, write_phantom_dicom
 from msdnet.errors import OutputError
+from msdnet.evaluation.speed.contenders import Contender, make_network
+from msdnet.weights import read_card, save_weights
+
+EMBEDDED = "embedded weights"
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class StudyTiming:
     """One study.
 
     Attributes:
+        network: The title of a network with random weights; `EMBEDDED` for those that come with the package.
         num_slices: Of the study.
         seconds: From the command to its end.
         stages: Seconds of reading, segmenting, writing, measuring and the report; what is left is the start.
@@ -28,6 +34,7 @@ class StudyTiming:
         engine: What computed the network.
     """
 
+    network: str
     num_slices: int
     seconds: float
     stages: dict[str, float]
@@ -36,13 +43,14 @@ class StudyTiming:
     engine: str
 
 
-def time_study(num_slices: int, size: int, *, weights: str | None = None, device: str = "auto") -> StudyTiming:
+def time_study(num_slices: int, size: int, *, contender: Contender | None = None, device: str = "auto") -> StudyTiming:
     """The time of `msdnet segment` on a synthetic chest CT, from DICOM files to masks, SEG, SR and report.
 
     Args:
         num_slices: 1 or more.
         size: Rows and columns.
-        weights: As --weights.
+        contender: A network of three classes that takes the place of the embedded weights' own, with random weights and
+            all else that their card says; what it marks means nothing.
         device: As --device.
 
     Raises:
@@ -63,7 +71,13 @@ def time_study(num_slices: int, size: int, *, weights: str | None = None, device
             "--device",
             device,
         ]
-        command += [] if weights is None else ["--weights", weights]
+        if contender is not None:
+            weights = Path(folder) / "weights"
+            card = dataclasses.replace(
+                read_card(), name="random", network=contender.network, network_arguments=contender.arguments
+            )
+            save_weights(weights, make_network(contender), card)
+            command += ["--weights", str(weights)]
         start = time.perf_counter()
         done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - start
@@ -77,4 +91,5 @@ def time_study(num_slices: int, size: int, *, weights: str | None = None, device
         record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     engine = f"{record['engine']['engine']} {record['engine']['precision']}"
     stages = record["seconds"]
-    return StudyTiming(num_slices, seconds, stages, record["network_seconds"], record["peak_memory_mb"], engine)
+    title = EMBEDDED if contender is None else contender.title
+    return StudyTiming(title, num_slices, seconds, stages, record["network_seconds"], record["peak_memory_mb"], engine)

@@ -34,7 +34,7 @@ def write_benchmark(
         machine: Where all was measured.
         settings: Of the run: size, batch, repeats, versions.
         timings: Of the networks.
-        stages: Of the first one of them.
+        stages: Of those of them that are MSD-Nets.
         studies: Of whole studies.
         left_out: What was not timed, and why, one line each.
     """
@@ -99,23 +99,22 @@ def _networks(timings: Sequence[Timing]) -> str:
 
 
 def _stages(stages: Sequence[StageTiming], machine: Machine, settings: dict[str, Any]) -> str:
-    total = sum(stage.ms for stage in stages)
+    """A table for each network."""
     peak = machine.peak_gflops[settings["stages in"]]
-    rows = []
-    for stage in stages:
-        rate, moved = stage.gflop / stage.ms * 1000, stage.megabytes / stage.ms
-        cells = [f"{stage.ms:.1f}", f"{stage.ms / total:.0%}", f"{stage.gflop:.2f}"]
-        rows.append(
-            [
-                stage.name,
-                *cells,
-                f"{rate:.0f} ({rate / peak:.0%})",
-                f"{moved:.1f} ({moved / machine.peak_gb_per_s:.0%})",
-            ]
-        )
-    rows.append(["all", f"{total:.1f}", "100%", f"{sum(s.gflop for s in stages):.2f}", "", ""])
     head = ["part", "ms", "share", "GFLOP", "GFLOP/s (of the peak)", "GB/s at the least (of the peak)"]
-    return f"{settings['stages of']} in torch {settings['stages in']}.\n\n{_table(head, rows)}"
+    tables = []
+    for network in dict.fromkeys(stage.network for stage in stages):
+        own = [stage for stage in stages if stage.network == network]
+        total = sum(stage.ms for stage in own)
+        rows = []
+        for stage in own:
+            rate, moved = stage.gflop / stage.ms * 1000, stage.megabytes / stage.ms
+            cells = [f"{stage.ms:.1f}", f"{stage.ms / total:.0%}", f"{stage.gflop:.2f}"]
+            rates = f"{rate:.0f} ({rate / peak:.0%})", f"{moved:.1f} ({moved / machine.peak_gb_per_s:.0%})"
+            rows.append([stage.name, *cells, *rates])
+        rows.append(["all", f"{total:.1f}", "100%", f"{sum(s.gflop for s in own):.2f}", "", ""])
+        tables.append(f"{network} in torch {settings['stages in']}.\n\n{_table(head, rows)}")
+    return "\n\n".join(tables)
 
 
 def _studies(studies: Sequence[StudyTiming]) -> str:
@@ -125,6 +124,8 @@ def _studies(studies: Sequence[StudyTiming]) -> str:
         start = study.seconds - sum(study.stages.values())
         rows.append(
             [
+                study.network,
+                study.engine,
                 str(study.num_slices),
                 f"{study.seconds:.1f}",
                 f"{study.network_seconds:.1f}",
@@ -134,10 +135,10 @@ def _studies(studies: Sequence[StudyTiming]) -> str:
                 f"{study.peak_mb:,}" if study.peak_mb else "",
             ]
         )
-    head = ["slices", "s in all", "network alone", "start", *names, "in all / network", "peak MB"]
+    head = ["network", "engine", "slices", "s in all", "network alone", "start", *names, "in all / network", "peak MB"]
     return (
-        f"`msdnet segment` on a synthetic chest CT, from DICOM files to masks, SEG, SR, PDF and report, by "
-        f"{studies[0].engine}.\n\n{_table(head, rows)}"
+        "`msdnet segment` on a synthetic chest CT, from DICOM files to masks, SEG, SR, PDF and report. Networks that "
+        f"are named have random weights.\n\n{_table(head, rows)}"
     )
 
 
