@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from msdnet import cli
 from msdnet.evaluation.speed import CONTENDERS, time_stages, time_study
+from msdnet.evaluation.speed.contenders import make_network
 from msdnet.networks import build_network
 from msdnet.networks.folding import fold
 from msdnet.prediction.engines import ENGINES
@@ -79,6 +80,13 @@ def test_the_parts_of_a_network_hold_all_of_its_operations() -> None:
         folded(torch.zeros(1, 1, 64, 64))
     assert sum(stage.gflop for stage in stages) == pytest.approx(counter.get_total_flops() / 1e9)
     assert all(stage.ms > 0 and stage.gflop > 0 and stage.megabytes > 0 for stage in stages)
+
+
+def test_no_convolution_of_a_contender_is_left_without_weights() -> None:
+    folded = fold(make_network(OURS))
+    kernels = [m.weight for m in folded.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert len(kernels) > 20
+    assert all(kernel.any() for kernel in kernels)
 
 
 def test_a_network_that_is_not_among_them_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from msdnet.networks import NETWORKS, build_network
 from msdnet.networks.folding import fold
 from msdnet.prediction.engines import ENGINES, build_engine
 from msdnet.prediction.engines import choice as choice_module
+from msdnet.prediction.engines.choice import Processor
 from msdnet.prediction.engines.processor import read_processor
 from msdnet.prediction.field_of_view import find_field_of_view
 from msdnet.prediction.slicewise import predict_probabilities
@@ -101,6 +102,31 @@ def test_openvino_compiles_a_size_once_though_others_come_between(monkeypatch: p
     compute(_images(2, 1, 128, 128))  # instead of what was used the longest time ago: 96
     compute(_images(2, 1, 32, 32))
     assert compiled[3:] == [[3, 1, 64, 64], [2, 1, 128, 128]]
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_bf16", "rest"), [("int8", True, "bf16"), ("int8", False, "f32"), ("f32", True, "f32")]
+)
+def test_what_int8_leaves_out_is_in_bf16_where_the_processor_has_it(
+    precision: str, has_bf16: bool, rest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _needs("openvino")
+    from msdnet.prediction import engines
+    from msdnet.prediction.engines import on_openvino
+
+    hints: list[str] = []
+    openvino = on_openvino.import_openvino()
+
+    class Core(openvino.Core):  # type: ignore[misc, name-defined]
+        def compile_model(self, model: Any, device: str, settings: dict[str, Any]) -> Any:
+            hints.append(settings["INFERENCE_PRECISION_HINT"])
+            return super().compile_model(model, device, {**settings, "INFERENCE_PRECISION_HINT": "f32"})
+
+    monkeypatch.setattr(openvino, "Core", Core)
+    monkeypatch.setattr(engines, "read_processor", lambda _: Processor(has_bf16=has_bf16))
+    compute, _ = build_engine(fold(_network()), SETTINGS, CPU, engine="openvino", precision=precision)
+    compute(_images(1, 1, 64, 64))
+    assert hints == [rest]
 
 
 WITHOUT_ONNX = ("segnet", "pspnet", "upernet")  # unpooling, and pooling into grids of a size that varies

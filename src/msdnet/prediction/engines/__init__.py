@@ -50,10 +50,11 @@ def build_engine(
     from msdnet.prediction.engines.choice import choose_engine
 
     num_parameters = sum(p.numel() for p in network.parameters())
-    choice = choose_engine(engine, precision, read_processor(device), num_parameters)
+    processor = read_processor(device)
+    choice = choose_engine(engine, precision, processor, num_parameters)
     if choice.engine != "torch":
         try:
-            return _of_onnx(network, settings, choice), choice
+            return _of_onnx(network, settings, choice, has_bf16=processor.has_bf16), choice
         except (OptionError, MissingExtraError):  # it has no ONNX form, or a package is broken
             if engine != "auto" or choice.precision == "int8":
                 raise
@@ -63,7 +64,7 @@ def build_engine(
     return torch_engine(network, device, choice.precision), choice
 
 
-def _of_onnx(network: nn.Module, settings: Preprocessing, choice: EngineChoice) -> Engine:
+def _of_onnx(network: nn.Module, settings: Preprocessing, choice: EngineChoice, *, has_bf16: bool) -> Engine:
     from msdnet.prediction.engines.onnx_form import to_onnx
 
     form = to_onnx(network, settings.size)
@@ -74,7 +75,7 @@ def _of_onnx(network: nn.Module, settings: Preprocessing, choice: EngineChoice) 
     if choice.engine == "openvino":
         from msdnet.prediction.engines.on_openvino import openvino_engine
 
-        return openvino_engine(form, choice.precision)
+        return openvino_engine(form, choice.precision, has_bf16=has_bf16)
     from msdnet.prediction.engines.on_onnxruntime import onnxruntime_engine
 
     return onnxruntime_engine(form)

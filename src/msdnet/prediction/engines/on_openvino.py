@@ -15,7 +15,7 @@ KEPT = 3
 """Compiled models that are kept: a study has slices of one size, and looks at some of them larger and smaller."""
 
 
-def openvino_engine(form: bytes, precision: str) -> Engine:
+def openvino_engine(form: bytes, precision: str, *, has_bf16: bool = False) -> Engine:
     """An ONNX model compiled for this CPU, with as many threads as torch has.
 
     It is compiled for the size of the images at hand, and for each of the last few sizes kept: models with free sizes
@@ -24,14 +24,15 @@ def openvino_engine(form: bytes, precision: str) -> Engine:
 
     Args:
         form: The model; quantised for "int8".
-        precision: "f32", "bf16" or "int8"; what int8 leaves out is computed in float32.
+        precision: "f32", "bf16" or "int8".
+        has_bf16: Whether what int8 leaves out can be computed in bf16; else it is in float32.
 
     Raises:
         MissingExtraError: if OpenVINO cannot be imported.
     """
     core = import_openvino().Core()
     settings = {
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" or (precision == "int8" and has_bf16) else "f32",
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
