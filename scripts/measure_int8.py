@@ -23,6 +23,7 @@ from msdnet.prediction.engines.int8 import quantise
 from msdnet.prediction.engines.on_onnxruntime import onnxruntime_engine
 from msdnet.prediction.engines.on_openvino import openvino_engine
 from msdnet.prediction.engines.onnx_form import to_onnx
+from msdnet.prediction.engines.processor import read_processor
 from msdnet.prediction.slicewise import predict_probabilities
 from msdnet.slices import to_grey
 from msdnet.weights import load_weights
@@ -47,7 +48,10 @@ def main() -> None:
     print("| engine | weights | agreement |\n|---|--:|--:|")
     for seven_bits in (False, True):
         quantised = quantise(form, settings, seven_bits=seven_bits)
-        engines = {"ONNX Runtime": onnxruntime_engine(quantised), "OpenVINO": openvino_engine(quantised, "int8")}
+        engines = {
+            "ONNX Runtime": onnxruntime_engine(quantised),
+            "OpenVINO": openvino_engine(quantised, "int8", has_bf16=read_processor(torch.device("cpu")).has_bf16),
+        }
         for name, engine in engines.items():
             found = labels_of(engine)
             either = [(a > 0) | (b > 0) for a, b in zip(found, reference, strict=True)]

@@ -219,7 +219,7 @@ def test_an_unexpected_failure_of_one_scan_ends_with_1(fake, tmp_path, monkeypat
         (["a.nii", "--series", "1.2.3"], "--series"),
         (["a.nii", "--memory", "0"], "--memory 0"),
         (["a.nii", "--memory", "lots"], "--memory lots"),
-        (["a.nii", "--memory", "0.001"], "at most 0.00 GB, which may be taken"),
+        (["a.nii", "--memory", "0.001"], "at most 1 MB, what --memory allows"),
         (["a.nii", "--weights", "no-such-weights"], "no-such-weights"),
         (["a.nii", "-o", "taken"], r"mine.txt"),
         (["a.nii", "-o", "a.nii"], "not a folder"),

@@ -28,15 +28,16 @@ def machine(tmp_path) -> Path:
     return tmp_path
 
 
-def _group(root: Path, place: str, limit: str, used: int, files: int, *, version: int = 2) -> None:
-    names = ("memory.max", "memory.current", "file") if version == 2 else (
-        "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"
-    )  # fmt: skip
+def _group(root: Path, place: str, limit: str, used: int, files: int, *, shared: int = 0, version: int = 2) -> None:
+    names = {
+        2: ("memory.max", "memory.current", "file", "shmem"),
+        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache", "total_shmem"),
+    }[version]
     folder = root / "sys/fs/cgroup" / ("" if version == 2 else "memory") / place
     folder.mkdir(parents=True, exist_ok=True)
     (folder / names[0]).write_text(f"{limit}\n", encoding="utf-8")
     (folder / names[1]).write_text(f"{used}\n", encoding="utf-8")
-    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {files}\nfile_mapped 7\n", encoding="utf-8")
+    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {files}\n{names[3]} {shared}\n", encoding="utf-8")
 
 
 def test_what_is_held_grows_with_an_array_and_the_peak_stays():
@@ -75,6 +76,28 @@ def test_limits_of_the_first_version_count_too(machine):
     _group(machine, "slurm/job", str(3000 * MB), 1000 * MB, 200 * MB, version=1)
     _group(machine, "", "9223372036854771712", 9000 * MB, 0, version=1)
     assert free_memory_mb(machine) == 2200
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_files_in_a_ram_disk_are_not_free(version: int, machine):
+    (machine / "proc/self/cgroup").write_text("0::/a\n" if version == 2 else "3:memory:/a\n", encoding="utf-8")
+    _group(machine, "a", str(2000 * MB), 1900 * MB, 1850 * MB, shared=1800 * MB, version=version)
+    assert free_memory_mb(machine) == 150
+
+
+def test_a_limit_holds_though_what_is_given_back_cannot_be_read(machine):
+    _group(machine, "a/b", str(2000 * MB), 1500 * MB, 400 * MB)
+    for text in ("file\nshmem 1 2\n", None):
+        path = machine / "sys/fs/cgroup/a/b/memory.stat"
+        path.unlink() if text is None else path.write_text(text, encoding="utf-8")
+        assert free_memory_mb(machine) == 500
+
+
+@pytest.mark.parametrize("line", [b"", b"odd", b"1:memory", b"7:memory:", b"0::/caf\xe9\n0:"])
+def test_an_odd_list_of_groups_is_no_failure(line: bytes, machine):
+    (machine / "proc/self/cgroup").write_bytes(line + b"\n0::/a/b\n")
+    _group(machine, "a/b", str(2000 * MB), 1500 * MB, 0)
+    assert free_memory_mb(machine) == 500
 
 
 def test_nothing_is_said_where_the_system_says_nothing(tmp_path):

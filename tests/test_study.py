@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import highdicom as hd
 import nibabel as nib
 import numpy as np
 import pytest
@@ -395,30 +396,70 @@ def test_a_scan_of_nobody_cannot_be_identified(nifti, tmp_path):
     assert segmenter.num_calls == 0
 
 
-def test_a_scan_that_needs_more_memory_than_it_may_take_is_refused_before_it_is_segmented(nifti, tmp_path) -> None:
+@pytest.fixture
+def memory(monkeypatch):
+    """What the system tells: before, while and after; free."""
+
+    def tell(held: int | None, free: int | None) -> None:
+        study._held_before.cache_clear()
+        monkeypatch.setattr(study, "held_memory_mb", lambda: held)
+        monkeypatch.setattr(study, "peak_memory_mb", lambda: held)
+        monkeypatch.setattr(study, "free_memory_mb", lambda: free)
+
+    yield tell
+    study._held_before.cache_clear()
+
+
+def _expected_mb(folder: Path) -> int | None:
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))["expected_memory_mb"]
+
+
+def test_a_scan_that_needs_more_memory_than_it_may_take_is_refused_before_it_is_segmented(
+    nifti, tmp_path, memory
+) -> None:
+    memory(1000, 5000)
     segmenter = FakeSegmenter()
     [scan_input] = find_scans([nifti])
-    with pytest.raises(
-        ScanError, match=r"9 x 22 x 24 voxels, about (.|\n)*at most 0\.10 GB(.|\n)*--memory \d"
-    ) as caught:
-        segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=0.1)
+    with pytest.raises(ScanError, match=r"9 x 22 x 24 voxels, about 1,260 MB(.|\n)*at most 1,200 MB, what --memory"):
+        segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=1.2)
     assert segmenter.num_calls == 0
     assert not (tmp_path / "out").exists()
-    enough = float(str(caught.value).rsplit("--memory ", 1)[1])
-    segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=enough + 1)  # what others of this process took
-    record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
-    assert record["expected_memory_mb"] > 260
+    segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=1.4)  # as the message advises
+    assert _expected_mb(tmp_path / "out") == 1260
 
 
-def test_without_a_limit_it_is_refused_where_the_machine_has_less(nifti, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(study, "held_memory_mb", lambda: 1000)
-    monkeypatch.setattr(study, "free_memory_mb", lambda: 200)
+def test_a_mask_of_the_lungs_takes_memory_for_each_voxel(nifti, tmp_path, memory) -> None:
+    memory(1000, 5000)
     [scan_input] = find_scans([nifti])
-    with pytest.raises(ScanError, match=r"about 1\.26 GB(.|\n)*at most 1\.20 GB, which can be had on this machine now"):
+    scan = study.read_scan(scan_input)
+    volume = hd.Volume(np.zeros((100, 100, 100), np.int16), affine=np.eye(4), coordinate_system="PATIENT")
+    scan = dataclasses.replace(scan, volume=volume)
+    assert study._check_memory(scan, study.GivenLungs(), None) == 1000 + 260 + 7
+    assert study._check_memory(scan, study.GivenLungs(mask=nifti, scheme="binary"), None) == 1000 + 260 + 38
+
+
+def test_without_a_limit_it_is_refused_where_the_machine_has_less(nifti, tmp_path, memory) -> None:
+    [scan_input] = find_scans([nifti])
+    memory(1000, 200)
+    with pytest.raises(ScanError, match=r"about 1,260 MB(.|\n)*at most 1,200 MB, what is free here(.|\n)*--memory 1.4"):
         segment_study(scan_input, tmp_path / "out", FakeSegmenter())
-    monkeypatch.setattr(study, "free_memory_mb", lambda: 261)
+    memory(1000, 261)
     segment_study(scan_input, tmp_path / "out", FakeSegmenter())
-    monkeypatch.setattr(study, "held_memory_mb", lambda: None)
-    monkeypatch.setattr(study, "free_memory_mb", lambda: None)
-    result = segment_study(scan_input, tmp_path / "out", FakeSegmenter(), memory_gb=0.1)
-    assert json.loads((result.folder / "run.json").read_text(encoding="utf-8"))["expected_memory_mb"] is None
+
+
+def test_a_second_scan_is_not_charged_for_what_the_first_one_left(nifti, tmp_path, memory, monkeypatch) -> None:
+    [scan_input] = find_scans([nifti])
+    memory(1000, 5000)
+    segment_study(scan_input, tmp_path / "first", FakeSegmenter())
+    monkeypatch.setattr(study, "held_memory_mb", lambda: 1240)
+    segment_study(scan_input, tmp_path / "second", FakeSegmenter())
+    assert _expected_mb(tmp_path / "second") == _expected_mb(tmp_path / "first") == 1260
+
+
+def test_a_limit_that_cannot_be_kept_is_refused(nifti, tmp_path, memory) -> None:
+    [scan_input] = find_scans([nifti])
+    memory(None, None)
+    with pytest.raises(OptionError, match="leave --memory out"):
+        segment_study(scan_input, tmp_path / "out", FakeSegmenter(), memory_gb=4.0)
+    segment_study(scan_input, tmp_path / "out", FakeSegmenter())
+    assert _expected_mb(tmp_path / "out") is None

@@ -53,34 +53,49 @@ def free_memory_mb(root: Path = Path("/")) -> int | None:
 
 def _kilobytes(path: Path, name: str) -> int | None:
     """The number that a line "name: 123 kB" states."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith(f"{name}:"):
+    for line in _lines(path):
+        if line.startswith(f"{name}:"):
+            with contextlib.suppress(ValueError, IndexError):
                 return int(line.split()[1])
     return None
 
 
 def _left_of_limits(root: Path) -> Iterator[int]:
     """Bytes left of each limit that holds for this process."""
-    with contextlib.suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers == "":
-                yield from _left_of_groups(root / "sys/fs/cgroup", path, "memory.max", "memory.current", "file")
-            elif "memory" in controllers.split(","):
-                names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"
-                yield from _left_of_groups(root / "sys/fs/cgroup/memory", path, *names)
+    for line in _lines(root / "proc/self/cgroup"):
+        _, _, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        if colon and controllers == "":
+            yield from _left_of_groups(root / "sys/fs/cgroup", path, "memory.max", "memory.current", ("file", "shmem"))
+        elif "memory" in controllers.split(","):
+            names = "memory.limit_in_bytes", "memory.usage_in_bytes"
+            yield from _left_of_groups(root / "sys/fs/cgroup/memory", path, *names, ("total_cache", "total_shmem"))
 
 
-def _left_of_groups(top: Path, path: str, limit: str, usage: str, files: str) -> Iterator[int]:
-    """Bytes left in a group and in those it lies in; a container sees its own group as the topmost."""
+def _left_of_groups(top: Path, path: str, limit: str, usage: str, kinds: tuple[str, str]) -> Iterator[int]:
+    """Bytes left in a group and in those it lies in; a container sees its own group as the topmost.
+
+    Args:
+        top: Where groups lie.
+        path: Of the process's own.
+        limit: Name of the file with the limit.
+        usage: Of that with what is used.
+        kinds: What of this are files, and which of these the system cannot drop (RAM disks, shared memory).
+    """
     inner = top / path.strip("/")
     for group in (inner, *inner.parents):
-        with contextlib.suppress(OSError, ValueError):  # no such group here, or "max": no limit
-            most = int((group / limit).read_text(encoding="utf-8"))
-            used = int((group / usage).read_text(encoding="utf-8"))
-            lines = (group / "memory.stat").read_text(encoding="utf-8").splitlines()
-            given_back = [int(line.split()[1]) for line in lines if line.split()[:1] == [files]]
-            yield most - used + sum(given_back)
+        with contextlib.suppress(IndexError, ValueError):  # no such group here, or "max": no limit
+            most, used = (int(_lines(group / name)[0]) for name in (limit, usage))
+            told = dict(line.split()[:2] for line in _lines(group / "memory.stat") if len(line.split()) == 2)
+            files, kept = (int(told.get(kind, "0")) for kind in kinds)
+            yield most - used + max(0, files - kept)
         if group == top:
             return
+
+
+def _lines(path: Path) -> list[str]:
+    """A file's lines; none where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []

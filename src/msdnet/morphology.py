@@ -10,6 +10,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from msdnet.threads import num_threads
+
 Array = np.ndarray[Any, Any]
 
 
@@ -55,7 +57,7 @@ def count_labels(labels: Array, highest: int) -> Array:
 
 
 def depth(mask: Array, spacing: Sequence[float] | None = None) -> Array:
-    """As `scipy.ndimage.distance_transform_edt`, in a tenth of its memory: how far it is to what is not set.
+    """As `scipy.ndimage.distance_transform_edt`, in a fifth of its memory: how far it is to what is not set.
 
     Shapes: mask (S, H, W) bool, not set everywhere -> float32.
 
@@ -65,9 +67,13 @@ def depth(mask: Array, spacing: Sequence[float] | None = None) -> Array:
     """
     image = sitk.GetImageFromArray((~mask).view(np.uint8))
     image.SetSpacing([1.0] * 3 if spacing is None else [float(s) for s in reversed(spacing)])
-    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
-    found: Array = sitk.GetArrayFromImage(distance)
-    found[~mask] = 0
+    measure = sitk.SignedMaurerDistanceMapImageFilter()
+    measure.SetInsideIsPositive(False)
+    measure.SetSquaredDistance(False)
+    measure.SetUseImageSpacing(True)
+    measure.SetNumberOfThreads(num_threads())
+    found: Array = sitk.GetArrayFromImage(measure.Execute(image))
+    found *= mask
     return found
 
 

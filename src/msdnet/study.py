@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msdnet.errors import ScanError
+from msdnet.errors import OptionError, ScanError
 from msdnet.files import file_sha256
 from msdnet.labels import ANY_LESION
-from msdnet.memory import free_memory_mb, held_memory_mb
+from msdnet.memory import free_memory_mb, held_memory_mb, peak_memory_mb
 from msdnet.quantification import (
     GivenLungs,
     LesionMeasure,
@@ -50,10 +52,10 @@ if TYPE_CHECKING:
     from msdnet.prediction import Segmentation, Segmenter
 
 Progress = Callable[[str, float], None]
-FIXED_MB, BYTES_PER_VOXEL = 260, 4.8
-"""What a study takes at the most once its scan is read: libraries and pictures; labels, lungs and their segmentations.
+FIXED_MB, BYTES_PER_VOXEL, BYTES_WITH_MASK = 260, 4.8, 36.0
+"""What a study takes at the most beside its voxels: libraries and pictures; labels, lungs and their segmentations.
 
-A little more than was measured at 100, 300 and 1,000 slices of 512 x 512 (docs/benchmarks.md).
+A little more than was measured (docs/decisions/013); a mask of the lungs that is given takes much more.
 """
 
 _SHARES = {"read": 0.10, "segment": 0.65, "write": 0.10, "measure": 0.10, "report": 0.05}
@@ -118,7 +120,7 @@ def segment_study(
         dicom_pdf: Write the PDF as DICOM, too, where there are both.
         given_lungs: A mask of the lungs from elsewhere, and the levels of the anatomical zones.
         identify: Name patient and study in report and PDF; without it no file but DICOM does.
-        memory_gb: The most memory that may be taken in all (10^9 bytes); by default what the machine has free.
+        memory_gb: The most memory that may be taken in all (10^9 bytes), instead of what is free.
         in_subfolder: Write into `out/<the input's name without patient data>`, as for one of several inputs.
         progress: Called with the stage and the share of the whole that is done, 0 to 1.
 
@@ -129,15 +131,16 @@ def segment_study(
         OutputError: if what was written is not what was predicted, or cannot be written.
     """
     clock = _Clock(progress)
+    _held_before()
     if not in_subfolder:
         check_out(out)
     clock.enter("read")
     scan = read_scan(scan_input, window=window, grey=grey)
-    expected_mb = _check_memory(scan, memory_gb)
+    given_lungs = given_lungs or GivenLungs()
+    expected_mb = _check_memory(scan, given_lungs, memory_gb)
     name = public_name(scan)
     folder = out / name if in_subfolder else out
     check_out(folder)
-    given_lungs = given_lungs or GivenLungs()
     check_given_lungs(given_lungs, scan)
     identity = identity_of(scan) if identify else ()
     clock.enter("segment")
@@ -263,27 +266,46 @@ def _write(
     return measures, notes, files
 
 
-def _check_memory(scan: Scan, most_gb: float | None) -> int | None:
+@functools.cache
+def _held_before() -> int | None:
+    """MB that the process held before its first study: what later ones find beyond is left of earlier ones."""
+    return held_memory_mb() or peak_memory_mb()
+
+
+def _check_memory(scan: Scan, given_lungs: GivenLungs, most_gb: float | None) -> int | None:
     """The most memory that the study will take in all, MB; None where the system does not tell what is held.
 
     Raises:
         ScanError: if that is more than may be taken.
+        OptionError: if a limit is given where it cannot be kept.
     """
-    held = held_memory_mb()
-    if held is None:
+    before = _held_before()
+    if before is None:
+        if most_gb is not None:
+            raise OptionError(
+                "the memory cannot be limited",
+                got=f"--memory {most_gb:g} on a system that does not tell what a process holds",
+                expected="Linux or macOS",
+                do="leave --memory out",
+            )
         return None
-    expected = held + FIXED_MB + round(BYTES_PER_VOXEL * scan.voxels.size / 1e6)
+    with_mask = given_lungs.mask is not None or given_lungs.lungmask is not None
+    for_each = scan.voxels.itemsize + (BYTES_WITH_MASK if with_mask else BYTES_PER_VOXEL)
+    expected = before + FIXED_MB + round(for_each * scan.voxels.size / 1e6)
     free = free_memory_mb()
-    allowed = 1000 * most_gb if most_gb is not None else None if free is None else held + free
+    here = None if free is None else (held_memory_mb() or 0) + free
+    allowed = here if most_gb is None else 1000 * most_gb
     if allowed is not None and expected > allowed:
         size = " x ".join(str(n) for n in to_canonical(scan).shape)
-        may = "may be taken" if most_gb is not None else "can be had on this machine now"
+        enough = math.ceil(expected / 100 + 1) / 10
         raise ScanError(
-            "the scan needs more memory than there is",
-            got=f"{size} voxels, about {expected / 1000:.2f} GB in all",
-            expected=f"at most {allowed / 1000:.2f} GB, which {may}",
-            do="close other programs, segment it on a machine with more memory, or try it all the same with "
-            f"--memory {expected / 1000 + 0.05:.1f}",
+            "the scan needs more memory than it may take",
+            got=f"{size} voxels, about {expected:,} MB in all",
+            expected=f"at most {allowed:,.0f} MB, "
+            + ("what --memory allows" if most_gb is not None else "what is free here, with what msdnet holds"),
+            do=f"allow more: --memory {enough:.1f}"
+            if most_gb is not None
+            else f"close other programs, ask for more, or try it all the same with --memory {enough:.1f}",
         )
     return expected
 

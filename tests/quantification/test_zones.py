@@ -88,5 +88,17 @@ def test_shells_are_those_of_the_distance_in_the_whole_volume(slice_mm: float) -
     np.testing.assert_array_equal(_whole(sides, spacing), expected)
 
 
+def test_shells_of_fine_pixels_are_those_of_coarse_ones() -> None:
+    fine = np.zeros((10, 129, 251), np.uint8)
+    fine[:, 3:123, 5:245] = _sides().repeat(2, axis=1).repeat(2, axis=2)  # the lungs' box begins at 23 and 25
+    shells = find_shells(fine, (20.0, 0.9, 0.9))
+    assert shells.step == 2
+    assert (shells.box[1].start, shells.box[2].start) == (23, 25)
+    coarse = _whole(_sides(), (20.0, 1.8, 1.8))
+    assert {PERIPHERAL, CENTRAL} <= set(np.unique(coarse))
+    whole = np.stack([shells.plane(index, plane) for index, plane in enumerate(fine)])
+    np.testing.assert_array_equal(whole[:, 3:123, 5:245], coarse.repeat(2, axis=1).repeat(2, axis=2))
+
+
 def test_no_lungs_have_no_shells() -> None:
     assert not _whole(np.zeros((3, 8, 9), np.uint8), (5.0, 2.0, 2.0)).any()

@@ -59,8 +59,9 @@ def bench(arguments: argparse.Namespace) -> int:
         for done, contender in enumerate(ours, start=len(contenders)):
             advance(f"Parts of {contender.title}", done)
             stages += speed.time_stages(contender, device, precisions[-1], **how)
+            write(machine, settings, timings, stages, studies)
         for done, (of_study, num_slices) in enumerate(sizes, start=len(contenders) + len(ours)):
-            advance(f"A study of {num_slices} slices", done)
+            advance(f"A study of {num_slices} slices" + (f", {of_study.title}" if of_study else ""), done)
             studies.append(
                 speed.time_study(num_slices, arguments.study_size, contender=of_study, device=arguments.device)
             )

@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     child.add_argument(
         "--memory", metavar="GB", type=values.gigabytes,
-        help="the most memory to take in all; a scan that needs more is refused. Default: what is free (on Linux)",
+        help="the most memory to take in all; a scan that needs more is refused. Default: what is free, on Linux",
     )  # fmt: skip
     child.add_argument("--dicom-pdf", action="store_true", help="write the PDF as DICOM, too, for DICOM input")
     named = child.add_mutually_exclusive_group()

@@ -49,8 +49,8 @@ class FieldOfView:
     Attributes:
         slices: Indices of the slices the network sees.
         extents: (S, 4) int: first row, one past the last row, first column, one past the last column of each slice.
-        coarse_cavity: (S, H / step, W / step) bool, where lesions may lie, each pixel standing for step x step of the
-            scan's; None where it cannot be known.
+        coarse_cavity: (S, H / step, W / step), rounded up, bool: where lesions may lie, each pixel standing for
+            step x step of the scan's; None where it cannot be known.
         step: Scan pixels along a side of one of these.
         notes: What a reader should know.
     """
@@ -188,7 +188,6 @@ def discard_outside(labels: Array, view: FieldOfView) -> None:
     pieces, count = label_pieces(place > 0, corners=True)
     sizes, inside = count_labels(pieces, count), count_labels(pieces * within, count)
     mostly_outside = inside < MOSTLY * sizes
-    mostly_outside[0] = False
     for marks, piece, allowed in zip(place, pieces, within, strict=True):
         marks *= allowed
         unlikely = mostly_outside[piece]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from msdnet.scans.subject import Subject
 
 _AXES = ("slice", "row", "column")
-_LIBRARIES = ("torch", "timm", "numpy", "highdicom", "pydicom", "nibabel")
+_LIBRARIES = ("torch", "timm", "numpy", "scipy", "SimpleITK", "highdicom", "pydicom", "nibabel")
 _OF_ENGINES = {"torch": (), "openvino": ("openvino", "onnx"), "onnxruntime": ("onnxruntime", "onnx")}
 _OF_INT8 = ("onnxruntime", "onnx")
 
@@ -54,7 +54,7 @@ def write_run_record(
         notes: Findings, as in the report.
         acquisition: How the series was taken.
         subject: Who was scanned and when, as the site alone can tell.
-        expected_memory_mb: What was said in advance.
+        expected_memory_mb: The peak that was expected, in MB; None where it could not be told.
         absences: Role of each file that could not be written -> why; empty for one that was.
     """
     from msdnet.slices import to_canonical  # imports torch, which reading a record does not need

@@ -25,7 +25,7 @@ EAGER = "eager"
 
 @dataclass(frozen=True)
 class Contender:
-    """A network, with random weights: which ones they are does not change its time.
+    """A network, with random weights: which ones they are does not change its time, but for zeros (`make_network`).
 
     Attributes:
         title: As the tables have it.

@@ -15,7 +15,7 @@ KEPT = 3
 """Compiled models that are kept: a study has slices of one size, and looks at some of them larger and smaller."""
 
 
-def openvino_engine(form: bytes, precision: str, *, has_bf16: bool = False) -> Engine:
+def openvino_engine(form: bytes, precision: str, *, has_bf16: bool) -> Engine:
     """An ONNX model compiled for this CPU, with as many threads as torch has.
 
     It is compiled for the size of the images at hand, and for each of the last few sizes kept: models with free sizes

@@ -159,8 +159,8 @@ def _read(folder: Path, record: Mapping[str, Any], day: int) -> Timepoint:
     if "lungs_json" in files:
         lungs = _json(folder / files["lungs_json"])
         if "lungs" in files:
-            in_side = {region["name"]: int(region["voxels"]) for region in lungs["regions"] if region["name"] in SIDES}
-            check_voxels(folder / files["lungs"], {SIDES[name]: voxels for name, voxels in in_side.items()})
+            voxels = {region["name"]: int(region["voxels"]) for region in lungs["regions"]}
+            check_voxels(folder / files["lungs"], {number: voxels[name] for name, number in SIDES.items()})
         for region in lungs["regions"]:
             for entry in region["classes"]:
                 for measure in _MEASURES:
