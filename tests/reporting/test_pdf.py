@@ -58,6 +58,11 @@ def test_a_report_fits_on_one_page(report, tmp_path, options):
     assert _num_pages(_pdf_of(page, tmp_path / "a")) == 1
 
 
+def test_margins_give_way_before_a_last_line_goes_on_a_second_page(report, tmp_path):
+    page = report(notes=("A finding of some length that a reader should know.",) * 8)
+    assert _num_pages(_pdf_of(page, tmp_path / "a")) == 1
+
+
 def test_more_than_one_page_holds_goes_on_the_next(report, tmp_path):
     page = report(notes=("A finding that is told at length, again and again. " * 4,) * 20)
     assert _num_pages(_pdf_of(page, tmp_path / "a")) == 2

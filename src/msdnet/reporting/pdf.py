@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import ImageFile
 
-VIEWS_MM = (58, 50, 42, 34)
-"""Heights of the pictures, tried until all is on one page."""
+LAYOUTS_MM = ((58, 10), (50, 10), (42, 10), (34, 10), (34, 7))
+"""Heights of the pictures and margins above and below, tried until all is on one page."""
 
 
 def write_pdf(page: Path, path: Path) -> str:
@@ -38,8 +38,9 @@ def write_pdf(page: Path, path: Path) -> str:
     try:
         html = HTML(string=page.read_text(encoding="utf-8"), url_fetcher=URLFetcher(allowed_protocols=("data",)))
         pictures: dict[str, object] = {}  # read once for all tries
-        for height in VIEWS_MM:
-            style = CSS(string=f".views, .views img {{ height: {height}mm !important }}")
+        for height, margin in LAYOUTS_MM:
+            pictures_style = f".views, .views img {{ height: {height}mm !important }}"
+            style = CSS(string=f"{pictures_style} @page {{ margin: {margin}mm 14mm !important }}")
             document = html.render(stylesheets=[style], cache=pictures)
             if len(document.pages) == 1:
                 break
