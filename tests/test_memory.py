@@ -105,3 +105,20 @@ def test_nothing_is_said_where_the_system_says_nothing(tmp_path):
     assert free_memory_mb(tmp_path) is None
     _write(tmp_path, proc__meminfo="MemTotal: 16000000 kB\n")
     assert free_memory_mb(tmp_path) is None
+
+
+def test_a_limit_on_addresses_counts_what_is_taken_of_them(machine):
+    _write(
+        machine,
+        proc__self__limits="Limit  Soft Limit  Hard Limit  Units\nMax address space   6000000000  unlimited  bytes\n",
+        proc__self__status="VmSize:\t 1000000 kB\n",
+    )
+    assert free_memory_mb(machine) == 6000 - 1024
+    _write(machine, proc__self__limits="Max address space         unlimited            unlimited            bytes\n")
+    assert free_memory_mb(machine) == 8192
+
+
+def test_where_a_group_is_slowed_down_is_a_limit_too(machine):
+    _group(machine, "a/b", "max", 100 * MB, 0)
+    (machine / "sys/fs/cgroup/a/b/memory.high").write_text("3000000000\n", encoding="utf-8")
+    assert free_memory_mb(machine) == 2900

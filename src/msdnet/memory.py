@@ -43,12 +43,13 @@ def free_memory_mb(root: Path = Path("/")) -> int | None:
     """What it could still be given without swapping; known on Linux alone.
 
     The least of what the machine has left and what is left of the limits set on the process: those of a container, a
-    service or a cluster's job (control groups, version 1 or 2). Files that are held in memory count as free.
+    service or a cluster's job (control groups, version 1 or 2), and that of its address space (ulimit -v). Files that
+    are held in memory count as free.
     """
     told = _kilobytes(root / "proc/meminfo", "MemAvailable")
     if told is None:
         return None
-    return max(0, round(min([told * _KB, *_left_of_limits(root)]) / 1e6))
+    return max(0, round(min([told * _KB, *_left_of_limits(root), *_left_of_addresses(root)]) / 1e6))
 
 
 def _kilobytes(path: Path, name: str) -> int | None:
@@ -60,13 +61,23 @@ def _kilobytes(path: Path, name: str) -> int | None:
     return None
 
 
+def _left_of_addresses(root: Path) -> Iterator[int]:
+    """Bytes left of the limit on the addresses that this process may ask for, as some clusters' jobs have it."""
+    taken = _kilobytes(root / _STATUS, "VmSize")
+    for line in _lines(root / "proc/self/limits"):
+        if line.startswith("Max address space") and taken is not None:
+            with contextlib.suppress(ValueError, IndexError):  # "unlimited"
+                yield int(line.removeprefix("Max address space").split()[0]) - taken * _KB
+
+
 def _left_of_limits(root: Path) -> Iterator[int]:
     """Bytes left of each limit that holds for this process."""
     for line in _lines(root / "proc/self/cgroup"):
         _, _, rest = line.partition(":")
         controllers, colon, path = rest.partition(":")
         if colon and controllers == "":
-            yield from _left_of_groups(root / "sys/fs/cgroup", path, "memory.max", "memory.current", ("file", "shmem"))
+            for limit in ("memory.max", "memory.high"):  # beyond the latter it is slowed down until nothing moves
+                yield from _left_of_groups(root / "sys/fs/cgroup", path, limit, "memory.current", ("file", "shmem"))
         elif "memory" in controllers.split(","):
             names = "memory.limit_in_bytes", "memory.usage_in_bytes"
             yield from _left_of_groups(root / "sys/fs/cgroup/memory", path, *names, ("total_cache", "total_shmem"))

@@ -52,10 +52,11 @@ if TYPE_CHECKING:
     from msdnet.prediction import Segmentation, Segmenter
 
 Progress = Callable[[str, float], None]
-FIXED_MB, BYTES_PER_VOXEL, BYTES_WITH_MASK = 260, 4.8, 36.0
-"""What a study takes at the most beside its voxels: libraries and pictures; labels, lungs and their segmentations.
+FIXED_MB, BYTES_PER_VOXEL, BYTES_WITH_MASK, BYTES_SHOWN = 200, 4.8, 36.0, 64.0
+"""What a study takes at the most beside its voxels: libraries and pictures; labels, lungs and their segmentations, of
+which a mask of the lungs that is given takes much more; probabilities of each pixel that the network sees at once.
 
-A little more than was measured (docs/decisions/013); a mask of the lungs that is given takes much more.
+A little more than was measured (docs/decisions/013).
 """
 
 _SHARES = {"read": 0.10, "segment": 0.65, "write": 0.10, "measure": 0.10, "report": 0.05}
@@ -137,7 +138,7 @@ def segment_study(
     clock.enter("read")
     scan = read_scan(scan_input, window=window, grey=grey)
     given_lungs = given_lungs or GivenLungs()
-    expected_mb = _check_memory(scan, given_lungs, memory_gb)
+    expected_mb = _check_memory(scan, given_lungs, segmenter, memory_gb)
     name = public_name(scan)
     folder = out / name if in_subfolder else out
     check_out(folder)
@@ -156,6 +157,7 @@ def segment_study(
         "lung_scheme": given_lungs.scheme or None,
         "lung_mask_sha256": None if given_lungs.mask is None else file_sha256(given_lungs.mask),
         "lungmask_sha256": None if given_lungs.lungmask is None else file_sha256(given_lungs.lungmask),
+        "memory_gb": memory_gb,
         "zone_slices": [n + 1 for n in (given_lungs.carina, given_lungs.veins) if n is not None] or None,
     }
     with replaced_folder(folder) as unfinished:
@@ -272,7 +274,7 @@ def _held_before() -> int | None:
     return held_memory_mb() or peak_memory_mb()
 
 
-def _check_memory(scan: Scan, given_lungs: GivenLungs, most_gb: float | None) -> int | None:
+def _check_memory(scan: Scan, given_lungs: GivenLungs, segmenter: Segmenter, most_gb: float | None) -> int | None:
     """The most memory that the study will take in all, MB; None where the system does not tell what is held.
 
     Raises:
@@ -291,16 +293,18 @@ def _check_memory(scan: Scan, given_lungs: GivenLungs, most_gb: float | None) ->
         return None
     with_mask = given_lungs.mask is not None or given_lungs.lungmask is not None
     for_each = scan.voxels.itemsize + (BYTES_WITH_MASK if with_mask else BYTES_PER_VOXEL)
-    expected = before + FIXED_MB + round(for_each * scan.voxels.size / 1e6)
+    slices, rows, columns = to_canonical(scan).shape
+    shown = min(getattr(segmenter, "slices_at_once", 1), slices) * rows * columns
+    expected = before + FIXED_MB + round((for_each * scan.voxels.size + BYTES_SHOWN * shown) / 1e6)
+    expected += getattr(segmenter, "engine_memory_mb", 0)
     free = free_memory_mb()
     here = None if free is None else (held_memory_mb() or 0) + free
     allowed = here if most_gb is None else 1000 * most_gb
     if allowed is not None and expected > allowed:
-        size = " x ".join(str(n) for n in to_canonical(scan).shape)
         enough = math.ceil(expected / 100 + 1) / 10
         raise ScanError(
             "the scan needs more memory than it may take",
-            got=f"{size} voxels, about {expected:,} MB in all",
+            got=f"{slices} x {rows} x {columns} voxels, about {expected:,} MB in all",
             expected=f"at most {allowed:,.0f} MB, "
             + ("what --memory allows" if most_gb is not None else "what is free here, with what msdnet holds"),
             do=f"allow more: --memory {enough:.1f}"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from msdnet.reporting import draw_overview
-from msdnet.reporting.overview import choose_slices
+from msdnet.reporting.overview import choose_slices, shrunk
 
 
 def test_chosen_slices_are_the_largest_when_they_lie_apart():
@@ -32,6 +32,18 @@ def test_chosen_slices_are_spread_where_all_are_alike():
     areas = np.zeros(60, int)
     areas[10:46] = 7
     assert np.diff(choose_slices(areas, 12)).tolist() == [3] * 11
+
+
+def test_a_large_picture_is_drawn_small_and_no_lesion_is_lost():
+    picture, labels = np.full((3_001, 4_003), -700, np.int16), np.zeros((3_001, 4_003), np.uint8)
+    picture[:4, :4] = 100
+    labels[1_234, 2_345] = 2
+    small, marked = shrunk(picture, labels, 900.0)
+    assert small.shape == marked.shape == (750, 1_000)
+    assert (small[0, 0], small[-1, -1]) == (100, -700)
+    assert np.argwhere(marked == 2).tolist() == [[1_234 // 4, 2_345 // 4]]
+    same, _ = shrunk(picture[:512, :512], labels[:512, :512], 444.0)
+    assert np.array_equal(same, picture[:512, :512])
 
 
 def test_one_heavy_slice_does_not_take_the_places_of_others():

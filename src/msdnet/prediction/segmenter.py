@@ -30,6 +30,9 @@ Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
 
 BATCH = 4
+OPENVINO_BYTES_PER_PARAMETER = 30
+"""What a network takes in OpenVINO beside torch: copies of its weights for three sizes, and their planes; measured on
+MSD-Nets, in float32."""
 AGAIN_SLICES = 12
 """About so many slices with lesions, evenly spread, are looked at again: for trust, and for repeatability."""
 
@@ -99,11 +102,12 @@ class Segmenter:
         engine: str = "auto",
         precision: str = "auto",
     ) -> None:
-        self.device = choose_device(device)
+        self.device, self.slices_at_once = choose_device(device), BATCH
         compute, self.engine = build_engine(
             fold(network), card.preprocessing, self.device, engine=engine, precision=precision
         )
         self.compute = _Clocked(compute)
+        self._num_parameters = sum(p.numel() for p in network.parameters())
         self.card, self.flips, self.all_slices = card, flips, all_slices
         self.trust_models = read_trust_models(card.trust)
 
@@ -126,6 +130,13 @@ class Segmenter:
         """
         network, card = load_weights(weights)
         return cls(network, card, device=device, flips=flips, all_slices=all_slices, engine=engine, precision=precision)
+
+    @property
+    def engine_memory_mb(self) -> int:
+        """What the engine takes from its first slices on, MB; 0 where it is part of what the process holds already."""
+        if self.engine.engine != "openvino":
+            return 0
+        return round(OPENVINO_BYTES_PER_PARAMETER * self._num_parameters / 1e6)
 
     def segment(self, scan: Scan, progress: Progress | None = None) -> Segmentation:
         """The lesions of a scan.

@@ -6,7 +6,7 @@ Everything is counted in pixels, so that the counts of a scan's slices can be ad
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,17 +105,21 @@ def measure_steadiness(
         schema: Of the labels.
         cavities: Where lesions may lie; everywhere by default.
     """
+    tallies = [_Tally() for _ in grey]
+    for look in _each_look(network, grey, settings):  # none is kept: all of a large slice would take much memory
+        for tally in tallies:
+            tally.add(look.pop(0).cpu().numpy())
     results = []
-    for i, looks in enumerate(take_looks(network, grey, settings)):
-        inside = np.ones(looks[0].shape[1:], dtype=bool) if cavities is None else cavities[i]
-        reported = looks[0].argmax(axis=0) * inside if labels is None else labels[i]
-        results.append(count_looks(reported, looks, schema, inside))
+    for i, tally in enumerate(tallies):
+        inside = np.ones(tally.seen[0].shape, dtype=bool) if cavities is None else cavities[i]
+        reported = tally.seen[0] * inside if labels is None else labels[i]
+        results.append(tally.count(reported, schema, inside))
     return results
 
 
 def take_looks(network: Network, grey: Sequence[Tensor], settings: Preprocessing) -> list[list[Array]]:
     """Each slice's probabilities (C, H, W): the plain look, then one for each of `VARIANTS`; arguments as above."""
-    looks = [predict_probabilities(network, grey, settings), *(_look(network, grey, settings, *v) for v in VARIANTS)]
+    looks = list(_each_look(network, grey, settings))
     return [[look[i].cpu().numpy() for look in looks] for i in range(len(grey))]
 
 
@@ -126,26 +130,58 @@ def count_looks(
 
     Shapes: reported (H, W) labels, looks (C, H, W) each, the plain one first; inside (H, W) bool, all by default.
     """
-    inside = np.ones(reported.shape, dtype=bool) if inside is None else inside
-    mean = np.mean(looks, axis=0) * inside
-    seen = [look.argmax(axis=0) * inside for look in looks[1:]]
-    classes: list[tuple[str, Array, list[Array], Array]] = [
-        (c.name, reported == c.index, [s == c.index for s in seen], mean[c.index]) for c in schema.classes
-    ]
-    if len(schema.classes) > 1:
-        classes.append((ANY_LESION, reported > 0, [s > 0 for s in seen], mean[1:].sum(axis=0)))
-    return [
-        Steadiness(
-            class_name=name,
-            num_pixels=int(reported.size),
-            area=int(np.count_nonzero(marked)),
-            areas=tuple(int(np.count_nonzero(o)) for o in others),
-            shared=tuple(int(np.count_nonzero(o & marked)) for o in others),
-            expected=float(probability.sum()),
-            expected_inside=float(probability[marked].sum()),
-        )
-        for name, marked, others, probability in classes
-    ]
+    tally = _Tally()
+    for look in looks:
+        tally.add(look)
+    return tally.count(reported, schema, np.ones(reported.shape, dtype=bool) if inside is None else inside)
+
+
+class _Tally:
+    """What the looks at one slice have shown so far: the sum of their probabilities, and the labels of each."""
+
+    def __init__(self) -> None:
+        self.seen: list[Array] = []
+        self._total: Array | None = None
+
+    def add(self, probabilities: Array) -> None:
+        """One look's; (C, H, W)."""
+        self.seen.append(probabilities.argmax(axis=0).astype(np.uint8))
+        self._total = probabilities.copy() if self._total is None else np.add(self._total, probabilities, self._total)
+
+    def count(self, reported: Array, schema: LabelSchema, inside: Array) -> list[Steadiness]:
+        """As `count_looks`, once: the plain look was the first to be added, and nothing can be added after."""
+        assert self._total is not None
+        mean, self._total = self._total, None
+        mean /= len(self.seen)
+        mean *= inside
+        seen = [labels * inside for labels in self.seen[1:]]
+        counts = [
+            _count(c.name, reported == c.index, (s == c.index for s in seen), mean[c.index]) for c in schema.classes
+        ]
+        if len(schema.classes) > 1:
+            counts.append(_count(ANY_LESION, reported > 0, (s > 0 for s in seen), mean[1:].sum(axis=0)))
+        return counts
+
+
+def _count(class_name: str, marked: Array, others: Iterable[Array], probability: Array) -> Steadiness:
+    of_others = [(int(np.count_nonzero(o)), int(np.count_nonzero(o & marked))) for o in others]
+    areas, shared = zip(*of_others, strict=True)
+    return Steadiness(
+        class_name=class_name,
+        num_pixels=int(marked.size),
+        area=int(np.count_nonzero(marked)),
+        areas=areas,
+        shared=shared,
+        expected=float(probability.sum()),
+        expected_inside=float(probability[marked].sum()),
+    )
+
+
+def _each_look(network: Network, grey: Sequence[Tensor], settings: Preprocessing) -> Iterator[list[Tensor]]:
+    """The slices' probabilities (C, H, W) in each look, the plain one first."""
+    yield predict_probabilities(network, grey, settings)
+    for axes, zoom in VARIANTS:
+        yield _look(network, grey, settings, axes, zoom)
 
 
 def _look(
@@ -153,8 +189,12 @@ def _look(
 ) -> list[Tensor]:
     size = _zoomed(settings.size, zoom)
     settings = dataclasses.replace(settings, size=size)
+    if not axes:
+        return predict_probabilities(network, grey, settings)
     mirrored = predict_probabilities(network, [g.flip(axes) for g in grey], settings)
-    return [p.flip(axes) for p in mirrored]
+    for i, one in enumerate(mirrored):
+        mirrored[i] = one.flip(axes)  # one at a time, for memory
+    return mirrored
 
 
 def _zoomed(size: int, zoom: float) -> int:

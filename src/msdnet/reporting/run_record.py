@@ -54,7 +54,8 @@ def write_run_record(
         notes: Findings, as in the report.
         acquisition: How the series was taken.
         subject: Who was scanned and when, as the site alone can tell.
-        expected_memory_mb: The peak that was expected, in MB; None where it could not be told.
+        expected_memory_mb: The peak that was expected, in MB; None where it could not be told. The peak beside it is
+            the process's, so that of the largest of several scans until then.
         absences: Role of each file that could not be written -> why; empty for one that was.
     """
     from msdnet.slices import to_canonical  # imports torch, which reading a record does not need
