@@ -216,6 +216,8 @@ def test_an_unexpected_failure_of_one_scan_ends_with_1(fake, tmp_path, monkeypat
         (["a.nii", "--window", "low,high"], "--window low,high"),
         (["a.nii", "--window", "nan,1"], "--window nan,1"),
         (["a.nii", "--window", "-5,-9"], "--window -5,-9"),
+        (["a.nii", "--memory", "-1e3"], "--memory -1e3"),
+        (["a.nii", "--memory", "inf"], "a finite number above 0"),
         (["a.nii", "--series", "1.2.3"], "--series"),
         (["a.nii", "--memory", "0"], "--memory 0"),
         (["a.nii", "--memory", "lots"], "--memory lots"),

@@ -38,7 +38,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.replace(path)
-    except Exception:
+    except BaseException:  # Ctrl-C, too
         unfinished.unlink(missing_ok=True)
         raise
 

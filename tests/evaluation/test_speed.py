@@ -106,3 +106,29 @@ def test_numbers_that_cannot_be_are_refused(
 ) -> None:
     assert cli.main(["bench", "-o", str(tmp_path / "out"), *words]) == 2
     assert f"for instance {words[0]}" in capsys.readouterr().err
+
+
+def test_files_of_a_benchmarks_names_that_none_wrote_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "benchmark.md").write_text("mine")
+    assert cli.main(["bench", "-o", str(tmp_path), "--slices", ""]) == 2
+    assert "benchmark.md" in capsys.readouterr().err
+    (tmp_path / "benchmark.json").write_text("[]")
+    assert cli.main(["bench", "-o", str(tmp_path), "--slices", ""]) == 2
+    assert (tmp_path / "benchmark.md").read_text() == "mine"
+
+
+def test_stopped_it_says_what_it_leaves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An earlier benchmark is written over, and what was measured until then is kept."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("msdnet.evaluation.speed.time_stages", stop)
+    words = ["bench", "-o", str(folder), "--size", "32", "--repeats", "1", "--network", OURS.title, "--quiet"]
+    assert cli.main([*words, "--slices", ""]) == 130
+    assert "what had been measured by then" in capsys.readouterr().err
+    record = json.loads((folder / "benchmark.json").read_text())
+    assert (record["settings"]["size"], record["stages"]) == (32, [])
+    assert record["networks"]

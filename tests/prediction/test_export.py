@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,50 @@ def test_monai_runs_a_bundle_on_a_scan(bundle: Path, tmp_path: Path) -> None:
 def test_a_bundle_in_int8_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", "--bundle", "--precision", "int8", "-o", str(tmp_path / "b")]) == 2
     assert "--bundle alone" in capsys.readouterr().err
+
+
+def test_the_licence_texts_that_the_card_names_go_with_it(bundle: Path, exported: Path) -> None:
+    root = Path(__file__).parents[2]
+    onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'msdnet[engines]'")
+    properties = {p.key: p.value for p in onnx.load(exported).metadata_props}
+    for name in ("LICENSE-WEIGHTS", "NOTICE-DATA"):
+        text = (root / name).read_text(encoding="utf-8")
+        assert (bundle / name).read_text(encoding="utf-8") == properties[name] == text
+    assert not (bundle / "LICENSE").exists()
+
+
+def test_a_bundle_of_others_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metadata = tmp_path / "configs" / "metadata.json"
+    metadata.parent.mkdir()
+    metadata.write_text('{"name": "spleen", "required_packages_version": {"nibabel": "5"}}')
+    assert cli.main(["export", "--bundle", "-o", str(tmp_path)]) == 2
+    assert "configs/metadata.json" in capsys.readouterr().err
+    assert "spleen" in metadata.read_text()
+
+
+def test_an_earlier_bundle_is_replaced_and_what_was_added_to_it_stays(bundle: Path) -> None:
+    added = bundle / "images" / "ct.nii.gz"
+    added.parent.mkdir()
+    added.touch()
+    (bundle / "models" / "model.pt").write_bytes(b"")
+    assert cli.main(["export", "--bundle", "-o", str(bundle), "--quiet"]) == 0
+    assert added.exists()
+    assert (bundle / "models" / "model.pt").stat().st_size > 1_000_000
+
+
+def test_a_bundle_that_was_not_finished_says_nothing_and_is_begun_anew(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder, ignore=shutil.ignore_patterns("images"))
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("msdnet.prediction.bundle.torch.save", stop)
+        assert cli.main(["export", "--bundle", "-o", str(folder), "--quiet"]) == 130
+    assert "the same command begins anew" in capsys.readouterr().err
+    assert not (folder / "configs" / "metadata.json").exists()
+    assert cli.main(["export", "--bundle", "-o", str(folder), "--quiet"]) == 0
+    assert (folder / "configs" / "metadata.json").exists()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 from importlib.metadata import version
+from pathlib import Path
 
 from msdnet.cli.console import progress_bar
 from msdnet.errors import OptionError
@@ -17,6 +19,7 @@ def bench(arguments: argparse.Namespace) -> int:
 
     check_device(arguments.device)
     check_writable(arguments.out)
+    _check_benchmark(arguments.out)
 
     from msdnet.evaluation import speed
     from msdnet.prediction.device import choose_device
@@ -24,11 +27,11 @@ def bench(arguments: argparse.Namespace) -> int:
 
     contenders = [c for c in speed.CONTENDERS if not arguments.network or c.title in arguments.network]
     of_studies = [None, *(c for c in speed.CONTENDERS if c.title in arguments.study_network)]
-    named = {*arguments.network, *arguments.study_network}
-    if not named <= {c.title for c in speed.CONTENDERS}:
+    unknown = {*arguments.network, *arguments.study_network} - {c.title for c in speed.CONTENDERS}
+    if unknown:
         raise OptionError(
             "the benchmark has no such network",
-            got=", ".join(sorted(named)),
+            got=", ".join(sorted(unknown)),
             expected="; ".join(c.title for c in speed.CONTENDERS),
             do="name one of these, in quotes",
         )
@@ -71,6 +74,27 @@ def bench(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         print((arguments.out / "benchmark.md").read_text(encoding="utf-8"))
     return 0
+
+
+def _check_benchmark(out: Path) -> None:
+    """Refuses a folder with files of a benchmark's names that no benchmark wrote."""
+    names = ("benchmark.json", "benchmark.md", "benchmark.png")
+    found = [name for name in names if (out / name).exists()]
+    if found and not _is_benchmark(out / names[0]):
+        raise OptionError(
+            "the output folder holds files that msdnet did not write, and would replace",
+            got=f"{', '.join(found)} in {out}",
+            expected="a folder without these, or an earlier benchmark of msdnet",
+            do="choose another folder with -o",
+        )
+
+
+def _is_benchmark(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"machine", "settings", "studies"} <= set(found)
 
 
 def _is_installed(name: str) -> bool:

@@ -42,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report_failure(error, arguments.debug)
         return error.exit_code
     except KeyboardInterrupt:
-        resumes = getattr(arguments, "resumes", False)
-        complain(f"stopped; {'the same command goes on from here' if resumes else _NOTHING_LEFT}")
+        complain(f"stopped; {getattr(arguments, 'when_stopped', _NOTHING_LEFT)}")
         return 130
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,9 +24,9 @@ def export(arguments: argparse.Namespace) -> int:
                 expected="--bundle alone",
                 do="leave --precision out, or --bundle for ONNX",
             )
-        _check_bundle(arguments.out)
-        from msdnet.prediction.bundle import export_bundle
+        from msdnet.prediction.bundle import export_bundle, files_in_the_way
 
+        _refuse_other_files(arguments.out, files_in_the_way(arguments.out))
         card = export_bundle(arguments.out, arguments.weights)
     else:
         check_engine("onnxruntime", arguments.precision)
@@ -49,12 +49,12 @@ def export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_bundle(out: Path) -> None:
-    """Refuses a folder with anything but an earlier bundle in it."""
-    if out.is_dir() and any(out.iterdir()) and not (out / "configs" / "metadata.json").is_file():
+def _refuse_other_files(out: Path, found: list[str]) -> None:
+    if found:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         raise OptionError(
-            "the folder of the bundle holds other files",
-            got=", ".join(sorted(entry.name for entry in out.iterdir())[:3]) + f" in {out}",
-            expected="a new folder, an empty one, or an earlier bundle",
+            "the folder of the bundle holds files that msdnet did not write",
+            got=f"{', '.join(found[:3])}{more} in {out}",
+            expected="a new folder, an empty one, or an earlier bundle of msdnet",
             do="choose another folder with -o",
         )

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 from typing import Any
 
 from msdnet import __version__
-
-_LICENCES = ("LICENSE", "LICENSE-WEIGHTS", "NOTICE-DATA")
 
 
 def info(arguments: argparse.Namespace) -> int:
@@ -21,13 +16,14 @@ def info(arguments: argparse.Namespace) -> int:
     from msdnet.labels import SCHEMAS
     from msdnet.networks import NETWORKS
     from msdnet.weights import list_weights
+    from msdnet.weights.licences import LICENCES, read_licence
 
     facts: dict[str, Any] = {
         "version": __version__,
         "networks": {name: _first_line(network) for name, network in NETWORKS.items()},
         "weights": [asdict(card) for card in list_weights()],
         "schemas": {name: [asdict(lesion) for lesion in schema.classes] for name, schema in SCHEMAS.items()},
-        "licences": {name: _licence(name) for name in _LICENCES},
+        "licences": {name: read_licence(name) for name in LICENCES},
     }
     if arguments.json:
         print(json.dumps(facts, indent=2))
@@ -59,16 +55,6 @@ def _print_section(title: str, lines: Sequence[str]) -> None:
     print(f"\n{title}\n{'-' * len(title)}")
     for line in lines:
         print(line)
-
-
-def _licence(name: str) -> str:
-    """The licence text that came with the installed package, or that of the source tree."""
-    with contextlib.suppress(PackageNotFoundError):
-        text = distribution("msdnet").read_text(f"licenses/{name}")
-        if text is not None:
-            return text
-    path = Path(__file__).parents[3] / name
-    return path.read_text(encoding="utf-8") if path.is_file() else "not part of this installation"
 
 
 def _first_line(documented: object) -> str:

@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     child.add_argument(
         "--memory", metavar="GB", type=values.gigabytes,
-        help="the most memory to take in all; a scan that needs more is refused. Default: what is free, on Linux",
+        help="a scan that is expected to need more memory in all is refused. Default: what is free, on Linux",
     )  # fmt: skip
     child.add_argument("--dicom-pdf", action="store_true", help="write the PDF as DICOM, too, for DICOM input")
     named = child.add_mutually_exclusive_group()
@@ -94,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     child = command("export", "export", "write a network for other programs, its card inside: ONNX or a MONAI bundle")
     _add_out(child, "the ONNX file, for instance msdnet.onnx; or the bundle's folder")
+    child.set_defaults(when_stopped="what was not written to its end is left out; the same command begins anew")
     child.add_argument("--bundle", action="store_true", help="a MONAI bundle instead of ONNX (needs the extra train)")
     child.add_argument("--weights", metavar="NAME|PATH", help="embedded weights by name, or a folder (see msdnet info)")
     child.add_argument(
@@ -103,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     child = command("bench", "bench", "measure how fast this machine is: MSD-Net beside its rivals, and whole studies")
     _add_out(child, "folder of the tables and the plot")
+    child.set_defaults(when_stopped="what had been measured by then is in the output folder")
     child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     child.add_argument(
         "--size",
@@ -294,7 +296,8 @@ def _add_run(
     _add_out(child, out)
     child.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     child.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    child.set_defaults(resumes=resumes)
+    if resumes:
+        child.set_defaults(when_stopped="the same command goes on from here")
 
 
 def _deferred(module: str, name: str) -> Callable[[argparse.Namespace], int]:
@@ -306,7 +309,7 @@ def _deferred(module: str, name: str) -> Callable[[argparse.Namespace], int]:
 
 
 def with_joined_values(words: list[str]) -> list[str]:
-    """`--window -1350,150` as one word, because argparse takes a value that begins with a minus sign for an option.
+    """`--window -1350,150` and `--memory -1` as one word each: argparse takes what begins with a minus for an option.
 
     Raises:
         OptionError: if dates are parted by blanks, which argparse would take for results.
@@ -315,6 +318,6 @@ def with_joined_values(words: list[str]) -> list[str]:
         if words[place] == "--dates" and re.fullmatch(r"\d{4}-\d{2}-\d{2},?", words[place + 2]):
             values.dates(" ".join(words[place + 1 : place + 3]))
     for place in range(len(words) - 2, -1, -1):
-        if words[place] == "--window" and words[place + 1][:2].lstrip("-")[:1].isdigit():
-            words[place : place + 2] = [f"--window={words[place + 1]}"]
+        if words[place] in ("--window", "--memory") and re.match(r"-(\d|\.\d|inf|nan)", words[place + 1]):
+            words[place : place + 2] = [f"{words[place]}={words[place + 1]}"]
     return words

@@ -26,7 +26,7 @@ def window(text: str) -> tuple[float, float]:
 
 
 def gigabytes(text: str) -> float:
-    """A number above 0."""
+    """A finite number above 0."""
     try:
         if 0 < float(text) < math.inf:
             return float(text)
@@ -35,7 +35,7 @@ def gigabytes(text: str) -> float:
     raise OptionError(
         "the memory cannot be used",
         got=f"--memory {text}",
-        expected="a number above 0, in GB (10^9 bytes)",
+        expected="a finite number above 0, in GB (10^9 bytes)",
         do="for instance --memory 4",
     )
 
@@ -133,7 +133,9 @@ def whole_number(option: str, multiple_of: int = 1) -> Callable[[str], int]:
         raise OptionError(
             f"{option} cannot be used",
             got=f"{option} {text}",
-            expected="a whole number from 1 on" if multiple_of == 1 else f"a multiple of {multiple_of}",
+            expected="a whole number from 1 on"
+            if multiple_of == 1
+            else f"a multiple of {multiple_of}, from {multiple_of} on",
             do=f"for instance {option} {16 * multiple_of}",
         )
 

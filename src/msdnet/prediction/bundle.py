@@ -18,13 +18,15 @@ from msdnet import __version__
 from msdnet.errors import MissingExtraError
 from msdnet.files import whole_file
 from msdnet.weights import Card, load_weights
+from msdnet.weights.licences import LICENCES, licences_of
 
+METADATA, INFERENCE, MODEL = "configs/metadata.json", "configs/inference.json", "models/model.pt"
 RESEARCH_USE = "Research use. Not a medical device."
 _SLICES_AT_A_TIME = 4
 
 
 def export_bundle(folder: Path, weights: str | Path | None = None) -> Card:
-    """Writes configs/metadata.json with the card inside, configs/inference.json and models/model.pt.
+    """Writes configs/metadata.json with the card inside, configs/inference.json, models/model.pt, and licence texts.
 
     Args:
         folder: Made where it is missing; its files of the same names are replaced.
@@ -46,11 +48,38 @@ def export_bundle(folder: Path, weights: str | Path | None = None) -> Card:
     network, card = load_weights(weights)
     # Tensors alone, which MONAI reads with weights_only: nothing in the file is executed.
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
-    with whole_file(folder / "models" / "model.pt") as unfinished:
+    (folder / METADATA).unlink(missing_ok=True)  # written last: it says that all is there, and of one make
+    with whole_file(folder / MODEL) as unfinished:
         torch.save(tensors, unfinished)
-    _write(folder / "configs" / "inference.json", _inference(card))
-    _write(folder / "configs" / "metadata.json", _metadata(card, monai.__version__))  # last: it says that all is there
+    for name, text in licences_of(card.terms).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    _write(folder / INFERENCE, _inference(card))
+    _write(folder / METADATA, _metadata(card, monai.__version__))
     return card
+
+
+def files_in_the_way(folder: Path) -> list[str]:
+    """What a bundle would replace in that folder, or be mixed with; nothing in an earlier bundle of msdnet.
+
+    An earlier bundle may hold more, such as pictures and labels; what is left of one that was never finished has no
+    metadata, and nothing but files of a bundle's names.
+    """
+    if not folder.is_dir():
+        return []
+    path = folder / METADATA
+    if path.exists():
+        return [] if _is_ours(path) else [METADATA]
+    ours = {METADATA, INFERENCE, MODEL, *LICENCES}
+    found = [entry.relative_to(folder).as_posix() for entry in folder.rglob("*") if not entry.is_dir()]
+    return sorted(name for name in found if name.removesuffix(".partial") not in ours)
+
+
+def _is_ours(metadata: Path) -> bool:
+    try:
+        found = json.loads(metadata.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and "card" in found and "msdnet" in (found.get("required_packages_version") or {})
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A network for other programs: one ONNX file with its card inside."""
+"""A network for other programs: one ONNX file with its card inside, and the licence texts that it names."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+from msdnet import __version__
 from msdnet.files import whole_file
 from msdnet.networks.folding import fold
 from msdnet.prediction.engines.choice import check_engine
 from msdnet.prediction.engines.onnx_form import to_onnx
 from msdnet.prediction.engines.packages import import_onnx
 from msdnet.weights import Card, load_weights
+from msdnet.weights.licences import licences_of
 
 CARD_KEY = "msdnet_card"
 _CONTRACT = (
@@ -43,8 +45,9 @@ def export_onnx(path: Path, weights: str | Path | None = None, *, precision: str
 
         form = quantise(form, card.preprocessing)
     model = onnx.load_model_from_string(form)
-    model.producer_name, model.doc_string = "msdnet", _CONTRACT
-    onnx.helper.set_model_props(model, {CARD_KEY: json.dumps(dataclasses.asdict(card)), "precision": precision})
+    model.producer_name, model.producer_version, model.doc_string = "msdnet", __version__, _CONTRACT
+    properties = {CARD_KEY: json.dumps(dataclasses.asdict(card)), "precision": precision, **licences_of(card.terms)}
+    onnx.helper.set_model_props(model, properties)
     with whole_file(path) as unfinished:
         unfinished.write_bytes(model.SerializeToString())
     return card

@@ -269,3 +269,14 @@ def test_a_broken_package_is_named_and_left_alone(
         build_engine(network, SETTINGS, CPU, engine=engine, precision="f32")
     if engine == "openvino":
         assert build_engine(network, SETTINGS, CPU, precision="f32")[1].engine == "torch"
+
+
+def test_float32_is_whole_on_a_gpu_and_what_was_set_before_is_set_again() -> None:
+    from msdnet.prediction.engines.on_torch import whole_float32
+
+    before = torch.backends.cudnn.allow_tf32
+    with whole_float32(torch.device("cuda")):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
+    with whole_float32(CPU):
+        assert torch.backends.cudnn.allow_tf32 == before

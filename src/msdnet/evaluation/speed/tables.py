@@ -16,6 +16,7 @@ from msdnet.evaluation.speed.contenders import EAGER, Timing
 from msdnet.evaluation.speed.machine import Machine
 from msdnet.evaluation.speed.stages import StageTiming
 from msdnet.evaluation.speed.studies import StudyTiming
+from msdnet.files import whole_file
 
 
 def write_benchmark(
@@ -48,7 +49,8 @@ def write_benchmark(
         },
         "left_out": list(left_out),
     }
-    (folder / "benchmark.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    with whole_file(folder / "benchmark.json") as unfinished:
+        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     parts = [_head(machine, settings)]
     if timings:
         parts += ["## Networks", _networks(timings)]
@@ -59,7 +61,8 @@ def write_benchmark(
         parts += ["## Where the time goes", _stages(stages, machine, settings)]
     if studies:
         parts += ["## Whole studies", _studies(studies)]
-    (folder / "benchmark.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    with whole_file(folder / "benchmark.md") as unfinished:
+        unfinished.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -84,16 +84,22 @@ def choose_engine(engine: str, precision: str, processor: Processor, num_paramet
     if processor.is_gpu and engine != "torch":
         raise OptionError(
             f"{engine} computes on the CPU alone here",
-            got=f"--engine {engine} --precision {precision} and a CUDA device",
-            expected="--engine torch on a GPU",
-            do="add --device cpu, or leave --engine out",
+            got=("--precision int8" if precision == "int8" else f"--engine {engine}") + " and a CUDA device",
+            expected="--engine torch, in f32 or bf16, on a GPU",
+            do="add --device cpu" if precision == "int8" else "add --device cpu, or leave --engine out",
         )
     check_engine(engine, precision)
     if precision == "bf16" and not processor.has_bf16:
         raise OptionError(
-            "this processor has no bfloat16 instructions, and would be many times slower with bf16",
+            f"this {'GPU' if processor.is_gpu else 'processor'} has no bfloat16 instructions, and would be many times "
+            "slower with bf16",
             got="--precision bf16",
-            expected="f32, or a processor with AVX-512 BF16 or AMX",
+            expected="f32, or "
+            + (
+                "a GPU of compute capability 8.0 or more"
+                if processor.is_gpu
+                else "a processor with AVX-512 BF16 or AMX"
+            ),
             do="leave --precision out",
         )
     return EngineChoice(engine, precision)
