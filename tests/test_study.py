@@ -423,12 +423,12 @@ def test_a_scan_that_needs_more_memory_than_it_may_take_is_refused_before_it_is_
     memory(1000, 5000)
     segmenter = FakeSegmenter()
     [scan_input] = find_scans([nifti])
-    with pytest.raises(ScanError, match=r"9 x 22 x 24 voxels, about 1,200 MB(.|\n)*at most 1,100 MB, what --memory"):
+    with pytest.raises(ScanError, match=r"9 x 22 x 24 voxels, about 1,280 MB(.|\n)*at most 1,100 MB, what --memory"):
         segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=1.1)
     assert segmenter.num_calls == 0
     assert not (tmp_path / "out").exists()
-    segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=1.3)  # as the message advises
-    assert _expected_mb(tmp_path / "out") == 1200
+    segment_study(scan_input, tmp_path / "out", segmenter, memory_gb=1.4)  # as the message advises
+    assert _expected_mb(tmp_path / "out") == 1280
 
 
 def test_a_mask_of_the_lungs_takes_memory_for_each_voxel(nifti, tmp_path, memory) -> None:
@@ -438,8 +438,8 @@ def test_a_mask_of_the_lungs_takes_memory_for_each_voxel(nifti, tmp_path, memory
     volume = hd.Volume(np.zeros((100, 100, 100), np.int16), affine=np.eye(4), coordinate_system="PATIENT")
     scan = dataclasses.replace(scan, volume=volume)
     given = study.GivenLungs(mask=nifti, scheme="binary")
-    assert study._check_memory(scan, study.GivenLungs(), FakeSegmenter(), None) == 1000 + 200 + 7
-    assert study._check_memory(scan, given, FakeSegmenter(), None) == 1000 + 200 + 39
+    assert study._check_memory(scan, study.GivenLungs(), FakeSegmenter(), None) == 1000 + 280 + 7
+    assert study._check_memory(scan, given, FakeSegmenter(), None) == 1000 + 280 + 39
 
 
 def test_slices_that_are_seen_at_once_and_the_engine_take_memory_too(nifti, tmp_path, memory) -> None:
@@ -450,15 +450,15 @@ def test_slices_that_are_seen_at_once_and_the_engine_take_memory_too(nifti, tmp_
     scan = dataclasses.replace(scan, volume=volume)
     segmenter = FakeSegmenter()
     segmenter.slices_at_once, segmenter.engine_memory_mb = 2, 500
-    assert study._check_memory(scan, study.GivenLungs(), segmenter, None) == 1000 + 200 + 20 + 2 * 64 + 500
+    assert study._check_memory(scan, study.GivenLungs(), segmenter, None) == 1000 + 280 + 20 + 2 * 64 + 500
 
 
 def test_without_a_limit_it_is_refused_where_the_machine_has_less(nifti, tmp_path, memory) -> None:
     [scan_input] = find_scans([nifti])
     memory(1000, 150)
-    with pytest.raises(ScanError, match=r"about 1,200 MB(.|\n)*at most 1,150 MB, what is free here(.|\n)*--memory 1.3"):
+    with pytest.raises(ScanError, match=r"about 1,280 MB(.|\n)*at most 1,150 MB, what is free here(.|\n)*--memory 1.4"):
         segment_study(scan_input, tmp_path / "out", FakeSegmenter())
-    memory(1000, 201)
+    memory(1000, 281)
     segment_study(scan_input, tmp_path / "out", FakeSegmenter())
 
 
@@ -466,9 +466,9 @@ def test_a_second_scan_is_not_charged_for_what_the_first_one_left(nifti, tmp_pat
     [scan_input] = find_scans([nifti])
     memory(1000, 5000)
     segment_study(scan_input, tmp_path / "first", FakeSegmenter())
-    monkeypatch.setattr(study, "held_memory_mb", lambda: 1180)
+    monkeypatch.setattr(study, "held_memory_mb", lambda: 1260)
     segment_study(scan_input, tmp_path / "second", FakeSegmenter())
-    assert _expected_mb(tmp_path / "second") == _expected_mb(tmp_path / "first") == 1200
+    assert _expected_mb(tmp_path / "second") == _expected_mb(tmp_path / "first") == 1280
 
 
 def test_a_limit_that_cannot_be_kept_is_refused(nifti, tmp_path, memory) -> None:

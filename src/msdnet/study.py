@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from msdnet.prediction import Segmentation, Segmenter
 
 Progress = Callable[[str, float], None]
-FIXED_MB, BYTES_PER_VOXEL, BYTES_WITH_MASK, BYTES_SHOWN = 200, 4.8, 36.0, 64.0
+FIXED_MB, BYTES_PER_VOXEL, BYTES_WITH_MASK, BYTES_SHOWN = 280, 4.8, 36.0, 64.0
 """What a study takes at the most beside its voxels: libraries and pictures; labels, lungs and their segmentations, of
 which a mask of the lungs that is given takes much more; probabilities of each pixel that the network sees at once.
 
