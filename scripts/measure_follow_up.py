@@ -55,7 +55,7 @@ def main() -> None:
         if str(seed) not in {row["seed"] for row in rows}:
             rows += _measure_person(seed, segmenter, schema)
             _write(arguments.rows, rows)
-    print(f"{segmenter.card.name}, {arguments.pairs} people\n\n{_table(rows, schema)}")
+    print(f"{segmenter.card.name}, {arguments.pairs} people\n\n{_table(rows, schema)}\n\n{_spreads(rows, schema)}")
 
 
 def _measure_person(seed: int, segmenter: Segmenter, schema: LabelSchema) -> list[dict[str, str]]:
@@ -156,6 +156,33 @@ def _table(rows: list[dict[str, str]], schema: LabelSchema) -> str:
         told = [f"{counts[key]} of {num}" for key in ("within", "beyond", "right_unchanged", "right_changed")]
         spread = f"{100 * np.mean(growth):.0f} % ({100 * np.std(growth):.0f} %)"
         lines.append(f"| {class_name} | {' | '.join(told)} | +{np.median(widths):.0f} % | {spread} |")
+    return "\n".join(lines)
+
+
+def _spreads(rows: list[dict[str, str]], schema: LabelSchema) -> str:
+    """What the band and the interval rest on: logarithms of volume ratios, over all people with the class."""
+    lines = [
+        "| class | people | further looks, root mean square | unchanged pairs, SD | changed pairs, SD beside the true "
+        "change | of what has come, SD | changed, beyond 1.96 SD of the unchanged |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for class_name in _classes(schema):
+        people: dict[str, dict[str, dict[str, float]]] = {}
+        for row in rows:
+            if row["class"] == class_name:
+                figures = {key: float(row[key]) for key in ("true_ml", "ml", "sd")}
+                people.setdefault(row["seed"], {})[row["scan"]] = figures
+        full = [p for p in people.values() if all(min(figures.values()) > 0 for figures in p.values())]
+        found, true = (
+            {name: np.log([p[name][key] / p["first"][key] for p in full]) for name in ("unchanged", "changed")}
+            for key in ("ml", "true_ml")
+        )
+        looks = np.sqrt(np.mean([[figures["sd"] ** 2 for figures in p.values()] for p in full]))
+        unchanged, changed = found["unchanged"].std(), (found["changed"] - true["changed"]).std()
+        of_new = np.sqrt(max(changed**2 - unchanged**2, 0) / np.mean(true["changed"] ** 2))
+        told = " | ".join(f"{figure:.3f}" for figure in (looks, unchanged, changed, of_new))
+        beyond = np.count_nonzero(np.abs(found["changed"]) > 1.96 * unchanged)
+        lines.append(f"| {class_name} | {len(full)} | {told} | {beyond} of {len(full)} |")
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from msdnet.labels import get_schema
 from msdnet.quantification.follow_up import Change, Timepoint, find_changes
-from msdnet.quantification.follow_up.changes import lungs_changed
+from msdnet.quantification.follow_up.changes import lungs_changed, reach_of
 
 
 def _point(ml: float, *, sd: float = 0.03, lungs_ml: float = 4000.0, weights: str = "w", looks: int = 4) -> Timepoint:
@@ -28,21 +28,34 @@ def _volume(before: Timepoint, after: Timepoint) -> Change:
 
 def test_a_change_and_its_band_are_those_computed_by_hand() -> None:
     change = _volume(_point(100.0), _point(130.0, sd=0.04))
-    half = 2.30600 * 0.05  # t of 8 degrees of freedom at 97.5 %, times the root of 0.03^2 + 0.04^2
+    half = 2.30600 * math.sqrt((0.03**2 + 0.04**2) / 2)  # t of 8 degrees of freedom at 97.5 %, times the mean spread
     assert (change.change, change.change_percent) == pytest.approx((30.0, 30.0))
     assert change.half_width == pytest.approx(half, rel=1e-4)
     assert change.band_percent == pytest.approx((100 * math.expm1(-half), 100 * math.expm1(half)), rel=1e-4)
+    error = math.hypot(half, 1.95996 * 0.2 * math.log(1.3))
     low, high = change.interval_percent or (0, 0)
-    assert (low, high) == pytest.approx((130 * math.exp(-half) - 100, 130 * math.exp(half) - 100), rel=1e-4)
+    assert (low, high) == pytest.approx((130 * math.exp(-error) - 100, 130 * math.exp(error) - 100), rel=1e-4)
     assert change.is_beyond_band is True
-    assert _volume(_point(100.0), _point(108.0)).is_beyond_band is False
-    assert _volume(_point(100.0), _point(92.0)).is_beyond_band is False
+    assert _volume(_point(100.0), _point(106.0)).is_beyond_band is False
+    assert _volume(_point(100.0), _point(94.0)).is_beyond_band is False
     assert _volume(_point(100.0), _point(80.0)).is_beyond_band is True
 
 
 def test_few_looks_that_agree_do_not_make_a_scan_steady() -> None:
     half_width = _volume(_point(100.0, sd=0.0), _point(100.0, sd=0.001)).half_width
-    assert half_width == pytest.approx(2.30600 * 0.02 * math.sqrt(2), rel=1e-4)
+    assert half_width == pytest.approx(2.30600 * 0.028, rel=1e-4)
+
+
+def test_the_scan_that_was_looked_at_more_often_counts_more() -> None:
+    half_width = _volume(_point(100.0, sd=0.06), _point(100.0, sd=0.03, looks=12)).half_width
+    assert half_width == pytest.approx(2.11991 * math.sqrt((4 * 0.06**2 + 12 * 0.03**2) / 16), rel=1e-4)
+
+
+def test_bars_of_two_scans_are_the_band_between_them_but_for_the_number_of_looks() -> None:
+    point = _point(100.0, sd=0.04)
+    half_width = _volume(point, point).half_width or 0
+    assert reach_of(point, "ggo") == pytest.approx(half_width / math.sqrt(2) * 2.77645 / 2.30600, rel=1e-4)
+    assert reach_of(point, "consolidation") is None
 
 
 def test_there_is_no_band_where_it_is_not_known() -> None:

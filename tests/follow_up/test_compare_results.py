@@ -61,7 +61,7 @@ def test_the_page_says_what_the_tables_say(compared) -> None:
     page = compared.report.read_text(encoding="utf-8")
     change = next(c for c in compared.changes if (c.region, c.class_name) == ("scan", "any_lesion"))
     assert f"+{change.change_percent:.0f} <" in page
-    assert "beyond the band of −9 to +10 %" in page
+    assert "beyond the band of −7 to +7 %" in page
     assert "of one person by the user&#39;s word" in page
     assert "<script" not in page
     assert "http" not in page.replace("http://www.w3.org", "")

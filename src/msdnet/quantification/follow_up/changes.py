@@ -10,8 +10,11 @@ from scipy import stats
 
 from msdnet.quantification.follow_up.timepoint import LUNGS, MASS, PERCENT, SCAN, VOLUME, Key, Timepoint
 
-SMALLEST_SD = 0.02
-"""No scan is taken to be steadier than this: a few looks can agree by chance."""
+SMALLEST_SD = 0.028
+"""No two scans are taken to be more alike than this, as the SD of log(after / before): looks can agree by chance."""
+
+SPREAD_OF_NEW = 0.2
+"""Of what has come or gone between two scans, so much is marked too much or too little; on synthetic people."""
 
 LEVEL = 0.95
 LARGEST_BREATH = 0.10
@@ -28,8 +31,7 @@ class Change:
         measure: "volume_ml", "mass_g" or "percent" (of the region).
         before: At the earlier time.
         after: At the later one.
-        half_width: Of the band of repeatability and of the change's error, at 95 %, as a log(after / before);
-            None where it is not known.
+        half_width: Of the band of repeatability, at 95 %, as a log(after / before); None where it is not known.
         band_absent: Why it is not known: "percent" (of a percentage) or "part" (parts of the lungs), which have none;
             "cut" (a scan cuts the lungs off), "nothing" (is marked at one time), "weights" (or options that differ),
             "precision" (one result is of int8), "looks" (no repeatability in a result), "unsteady" (a class that no
@@ -65,10 +67,15 @@ class Change:
 
     @property
     def interval_percent(self) -> tuple[float, float] | None:
-        """95 % interval of the change, in per cent of what was before: from the same error as the band."""
+        """95 % interval of the change, in per cent of what was before.
+
+        Its error is the band's, which is of what was there both times, and that of what has come or gone.
+        """
         if self.half_width is None:
             return None
-        return _percent(math.log(self.after / self.before), self.half_width)
+        change = math.log(self.after / self.before)
+        of_new = float(stats.norm.ppf((1 + LEVEL) / 2)) * SPREAD_OF_NEW * change
+        return _percent(change, math.hypot(self.half_width, of_new))
 
     @property
     def is_beyond_band(self) -> bool | None:
@@ -164,16 +171,21 @@ def lungs_changed(before: Timepoint, after: Timepoint) -> bool:
 
 
 def _half_width(before: Timepoint, after: Timepoint, class_name: str) -> float:
-    """The quantile of Student's t times the standard deviation of log(after / before) when nothing has changed."""
-    variance = sum(max(point.sd[class_name], SMALLEST_SD) ** 2 for point in (before, after))
-    return _quantile(before.num_looks + after.num_looks) * math.sqrt(variance)
+    """The quantile of Student's t times the standard deviation of log(after / before) when nothing has changed.
+
+    A further look and the plain one are two looks at one person, as two scans are. So each result's spread is that of
+    a pair already, and the two are two measurements of the same: averaged, not added.
+    """
+    looks = [point.num_looks for point in (before, after)]
+    squares = [point.num_looks * point.sd[class_name] ** 2 for point in (before, after)]
+    return _quantile(sum(looks)) * max(math.sqrt(sum(squares) / sum(looks)), SMALLEST_SD)
 
 
 def reach_of(point: Timepoint, class_name: str) -> float | None:
     """How far the technique alone moves one volume, at 95 %, as the logarithm of a ratio; None where not known."""
     if class_name not in point.sd:
         return None
-    return _quantile(point.num_looks) * max(point.sd[class_name], SMALLEST_SD)
+    return _quantile(point.num_looks) * max(point.sd[class_name], SMALLEST_SD) / math.sqrt(2)
 
 
 def _quantile(num_looks: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msdnet.quantification.follow_up.aligned import SMALLEST_DICE, SMALLEST_LIKENESS
-from msdnet.quantification.follow_up.changes import LARGEST_BREATH, LEVEL, SMALLEST_SD
+from msdnet.quantification.follow_up.changes import LARGEST_BREATH, LEVEL, SMALLEST_SD, SPREAD_OF_NEW
 from msdnet.quantification.follow_up.lesion_map import TOLERANCE_MM
 from msdnet.quantification.follow_up.registration import MARGIN_MM, MESH_MM, SAMPLES
 
@@ -15,6 +15,7 @@ def settings_of_comparisons() -> dict[str, float]:
         "smallest_likeness": SMALLEST_LIKENESS,
         "band_level": LEVEL,
         "smallest_sd_log_area": SMALLEST_SD,
+        "spread_of_new_log_area": SPREAD_OF_NEW,
         "largest_change_of_lung_volume": LARGEST_BREATH,
         "tolerance_of_maps_mm": TOLERANCE_MM,
         "registration_margin_mm": MARGIN_MM,
