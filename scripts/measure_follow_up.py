@@ -5,8 +5,8 @@
 Each pair is a synthetic person, scanned once, and again: turned by up to 4 degrees about each axis, shifted by up to
 5 mm, on another grid (up to 10 % finer or coarser along each axis) and with other noise; once with the same lesions and
 once with lesions whose true volume has grown by about 20 %. The scanner blurs a noise-free chest of 2.5 x 1.1 x 1.1 mm
-and samples it at about 4 x 1.35 x 1.35 mm. Rows are kept as they come: interrupted, the same command goes on. About a
-minute a pair on one core.
+and samples it at about 4 x 1.35 x 1.35 mm. Rows are kept as they come: interrupted, the same command goes on. One to
+three minutes a pair on one core.
 """
 
 from __future__ import annotations

@@ -44,6 +44,8 @@ def test_a_change_and_its_band_are_those_computed_by_hand() -> None:
 def test_few_looks_that_agree_do_not_make_a_scan_steady() -> None:
     half_width = _volume(_point(100.0, sd=0.0), _point(100.0, sd=0.001)).half_width
     assert half_width == pytest.approx(2.30600 * 0.028, rel=1e-4)
+    one_steady = _volume(_point(100.0, sd=0.0), _point(100.0, sd=0.05)).half_width
+    assert one_steady == pytest.approx(2.30600 * 0.05 / math.sqrt(2), rel=1e-4)  # not each one's floor
 
 
 def test_the_scan_that_was_looked_at_more_often_counts_more() -> None:
@@ -55,6 +57,7 @@ def test_bars_of_two_scans_are_the_band_between_them_but_for_the_number_of_looks
     point = _point(100.0, sd=0.04)
     half_width = _volume(point, point).half_width or 0
     assert reach_of(point, "ggo") == pytest.approx(half_width / math.sqrt(2) * 2.77645 / 2.30600, rel=1e-4)
+    assert reach_of(_point(100.0, sd=0.001), "ggo") == pytest.approx(2.77645 * 0.028 / math.sqrt(2), rel=1e-4)
     assert reach_of(point, "consolidation") is None
 
 
