@@ -55,6 +55,7 @@ def test_the_page_has_every_part_and_the_plot_is_there(folder: Path) -> None:
     assert (folder / "benchmark.png").stat().st_size > 1_000
 
 
+@pytest.mark.slow
 def test_a_study_may_have_another_network_with_random_weights() -> None:
     study = time_study(4, 96, contender=OURS, device="cpu")
     assert (study.network, study.num_slices) == (OURS.title, 4)

@@ -164,6 +164,7 @@ SHORT = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_several_seeds_give_their_mean_and_spread(tmp_path: Path, data_set: Path) -> None:
     rival = dataclasses.replace(SHORT, name="unet", network="unet", network_arguments={"width": 2})
     table = cross_validate_seeds([SHORT, rival], data_set, tmp_path / "out", seeds=[3, 5], device="cpu")

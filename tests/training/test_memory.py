@@ -31,6 +31,7 @@ def _faults_of_the_last_step(how: str) -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not GNU's")
+@pytest.mark.slow
 def test_a_large_block_is_fetched_from_the_system_only_once() -> None:
     pages = (64 << 20) // resource.getpagesize()
     assert _faults_of_the_last_step("plain") >= pages

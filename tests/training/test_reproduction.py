@@ -61,6 +61,7 @@ def _tiny(schema: str, *, full: bool) -> list[Experiment]:
     ]
 
 
+@pytest.mark.slow
 def test_the_page_holds_every_experiment_and_says_synthetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(
         None, tmp_path / "data", "msdnet-paper", layout="phantom", options=Options(num_patients=4, shape=(3, 48, 48))
